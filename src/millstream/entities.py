@@ -1,0 +1,434 @@
+"""What Millstream records, as msgspec Structs: at once what a user holds and what goes over the wire.
+
+Lists of the wire (`data.metrics`, `tags`) are kept under names of their own (`metric_list`, `tag_list`); the names that
+users know (`run.data.metrics`) are properties that give dicts. The JSON form is decided by the field's `name=`.
+What is odd about the wire otherwise (numbers as text, NaN, enum numbers) lives in `millstream.api.wire` alone.
+
+Times are `int` milliseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar
+
+from msgspec import Meta, Struct, field
+
+T = TypeVar("T")
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that must fit 64 bits, signed."""
+
+Double = float
+"""A number that may be NaN: it then travels as the text "NaN" (see `api.wire`). Infinities are stored as ±`MAX_DOUBLE`."""
+
+MAX_DOUBLE = 1.7976931348623157e308
+
+RUN_NAME_TAG = "mlflow.runName"
+USER_TAG = "mlflow.user"
+SOURCE_NAME_TAG = "mlflow.source.name"
+SOURCE_TYPE_TAG = "mlflow.source.type"
+GIT_COMMIT_TAG = "mlflow.source.git.commit"
+GIT_BRANCH_TAG = "mlflow.source.git.branch"
+GIT_REPO_URL_TAG = "mlflow.source.git.repoURL"
+PARENT_RUN_TAG = "mlflow.parentRunId"
+NOTE_TAG = "mlflow.note.content"
+DATASET_CONTEXT_TAG = "mlflow.data.context"
+LOGGED_MODEL_HISTORY_TAG = "mlflow.log-model.history"
+LOGGED_ARTIFACTS_TAG = "mlflow.loggedArtifacts"
+LOGGED_IMAGES_TAG = "mlflow.loggedImages"
+
+
+class _Numbered(StrEnum):
+    """An enum whose members are their wire names and may also be named by their number (counted from 1)."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Numbered | None:
+        members = list(cls)
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= len(members):
+            return members[value - 1]
+        if isinstance(value, str) and value.isdigit():
+            return cls._missing_(int(value))
+        return None
+
+    @classmethod
+    def from_string(cls, name: str) -> _Numbered:
+        """The member of that name; raises ValueError for any other."""
+        return cls(name)
+
+    @classmethod
+    def to_string(cls, member: object) -> str:
+        """The wire name of a member given as member, name or number."""
+        return cls(member).value
+
+    @property
+    def number(self) -> int:
+        """The member's number on the wire."""
+        return list(type(self)).index(self) + 1
+
+
+class RunStatus(_Numbered):
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+    @classmethod
+    def is_terminated(cls, status: object) -> bool:
+        return cls(status) in (cls.FINISHED, cls.FAILED, cls.KILLED)
+
+    @classmethod
+    def all_status(cls) -> list[RunStatus]:
+        return list(cls)
+
+
+class ViewType(_Numbered):
+    """Which stage of life a search looks at."""
+
+    ACTIVE_ONLY = "ACTIVE_ONLY"
+    DELETED_ONLY = "DELETED_ONLY"
+    ALL = "ALL"
+
+
+class LifecycleStage(StrEnum):
+    ACTIVE = "active"
+    DELETED = "deleted"
+
+
+class SourceType(StrEnum):
+    NOTEBOOK = "NOTEBOOK"
+    JOB = "JOB"
+    PROJECT = "PROJECT"
+    LOCAL = "LOCAL"
+    UNKNOWN = "UNKNOWN"
+
+
+class LoggedModelStatus(StrEnum):
+    """Members are wire names; `READY` and so on are the short names that users know."""
+
+    UNSPECIFIED = "LOGGED_MODEL_STATUS_UNSPECIFIED"
+    PENDING = "LOGGED_MODEL_PENDING"
+    READY = "LOGGED_MODEL_READY"
+    FAILED = "LOGGED_MODEL_UPLOAD_FAILED"
+
+    @classmethod
+    def _missing_(cls, value: object) -> LoggedModelStatus | None:
+        if isinstance(value, str):
+            if value.isdigit():
+                return cls._missing_(int(value))
+            short = {"UNSPECIFIED": cls.UNSPECIFIED, "PENDING": cls.PENDING, "READY": cls.READY}
+            return {**short, "FAILED": cls.FAILED, "UPLOAD_FAILED": cls.FAILED}.get(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 3:
+            return list(cls)[value]
+        return None
+
+    @property
+    def number(self) -> int:
+        return list(type(self)).index(self)
+
+
+class PagedList(list[T], Generic[T]):
+    """One page of a search: a list whose `token` asks for the next page (None on the last)."""
+
+    def __init__(self, items: Iterable[T] = (), token: str | None = None, total: int | None = None) -> None:
+        super().__init__(items)
+        self.token = token
+        self.total = total
+
+
+class _Entity(Struct, omit_defaults=True):
+    """Common to all entities: iteration over (field, value), as MLflow's entities offer it."""
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter([(name, getattr(self, name)) for name in self.__struct_fields__])
+
+    def to_dictionary(self) -> dict[str, Any]:
+        return dict(self)
+
+
+# ---------------------------------------------------------------- what is logged
+
+
+class Metric(_Entity):
+    """One point of a metric's history."""
+
+    key: str
+    value: Double
+    timestamp: Int64
+    step: Int64 = field(default_factory=int)  # a factory, so that 0 is written too
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
+
+
+class Param(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class RunTag(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class ExperimentTag(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class InputTag(_Entity):
+    """A tag on the link between a run and a dataset, above all `mlflow.data.context`."""
+
+    key: str
+    value: str = field(default_factory=str)
+
+
+def _as_dict(pairs: Iterable[Any]) -> dict[str, Any]:
+    return {pair.key: pair.value for pair in pairs}
+
+
+# ---------------------------------------------------------------- experiments
+
+
+class Experiment(_Entity):
+    experiment_id: str
+    name: str
+    artifact_location: str
+    lifecycle_stage: str = field(default_factory=lambda: LifecycleStage.ACTIVE.value)
+    creation_time: Int64 | None = None
+    last_update_time: Int64 | None = None
+    tag_list: list[ExperimentTag] = field(default_factory=list, name="tags")
+    workspace: str = field(default_factory=lambda: "default")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return _as_dict(self.tag_list)
+
+
+# ---------------------------------------------------------------- datasets, inputs, outputs
+
+
+class Dataset(_Entity):
+    """A dataset as recorded: `source`, `schema` and `profile` hold JSON text."""
+
+    name: str
+    digest: str
+    source_type: str = field(default_factory=str)
+    source: str = field(default_factory=str)
+    schema: str | None = None
+    profile: str | None = None
+
+
+class DatasetInput(_Entity):
+    dataset: Dataset
+    tags: list[InputTag] = field(default_factory=list)
+
+
+class LoggedModelInput(_Entity):
+    model_id: str
+
+
+class LoggedModelOutput(_Entity):
+    model_id: str
+    step: Int64 = field(default_factory=int)
+
+
+class RunInputs(_Entity):
+    dataset_inputs: list[DatasetInput] = field(default_factory=list)
+    model_inputs: list[LoggedModelInput] = field(default_factory=list)
+
+
+class RunOutputs(_Entity):
+    model_outputs: list[LoggedModelOutput] = field(default_factory=list)
+
+
+# ---------------------------------------------------------------- runs
+
+
+class RunInfo(_Entity):
+    run_id: str
+    run_uuid: str = ""
+    run_name: str = field(default_factory=str)
+    experiment_id: str = field(default_factory=str)
+    user_id: str = field(default_factory=str)
+    status: RunStatus = field(default_factory=lambda: RunStatus.RUNNING)
+    start_time: Int64 | None = None
+    end_time: Int64 | None = None
+    artifact_uri: str | None = None
+    lifecycle_stage: str = field(default_factory=lambda: LifecycleStage.ACTIVE.value)
+
+    def __post_init__(self) -> None:
+        if not self.run_uuid:
+            self.run_uuid = self.run_id
+
+
+class RunData(_Entity):
+    """What a run logged: the latest point of each metric, all params, all tags."""
+
+    metric_list: list[Metric] = field(default_factory=list, name="metrics")
+    param_list: list[Param] = field(default_factory=list, name="params")
+    tag_list: list[RunTag] = field(default_factory=list, name="tags")
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return _as_dict(self.metric_list)
+
+    @property
+    def params(self) -> dict[str, str]:
+        return _as_dict(self.param_list)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return _as_dict(self.tag_list)
+
+
+class Run(_Entity):
+    info: RunInfo
+    data: RunData = field(default_factory=RunData)
+    inputs: RunInputs | None = None
+    outputs: RunOutputs | None = None
+
+
+# ---------------------------------------------------------------- artifacts
+
+
+class FileInfo(_Entity):
+    """An artifact in a listing; `file_size` in bytes, None for a directory."""
+
+    path: str
+    is_dir: bool = field(default_factory=bool)
+    file_size: Int64 | None = None
+
+
+# ---------------------------------------------------------------- logged models
+
+
+class LoggedModelTag(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class LoggedModelParameter(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class ModelVersionReference(_Entity):
+    name: str
+    version: str
+
+
+class LoggedModelInfo(_Entity):
+    model_id: str
+    experiment_id: str = field(default_factory=str)
+    name: str = field(default_factory=str)
+    creation_timestamp_ms: Int64 = field(default_factory=int)
+    last_updated_timestamp_ms: Int64 = field(default_factory=int)
+    artifact_uri: str = field(default_factory=str)
+    status: LoggedModelStatus = field(default_factory=lambda: LoggedModelStatus.PENDING)
+    model_type: str = field(default_factory=str)
+    source_run_id: str = field(default_factory=str)
+    status_message: str | None = None
+    creator_id: str | None = None
+    tags: list[LoggedModelTag] = field(default_factory=list)
+    registrations: list[ModelVersionReference] = field(default_factory=list)
+
+
+class LoggedModelData(_Entity):
+    params: list[LoggedModelParameter] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+
+
+class LoggedModel(_Entity):
+    """A model that a run made, before and apart from its registration."""
+
+    info: LoggedModelInfo
+    data: LoggedModelData = field(default_factory=LoggedModelData)
+
+    @property
+    def model_id(self) -> str:
+        return self.info.model_id
+
+    @property
+    def experiment_id(self) -> str:
+        return self.info.experiment_id
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def artifact_location(self) -> str:
+        return self.info.artifact_uri
+
+    @property
+    def creation_timestamp(self) -> int:
+        return self.info.creation_timestamp_ms
+
+    @property
+    def last_updated_timestamp(self) -> int:
+        return self.info.last_updated_timestamp_ms
+
+    @property
+    def model_type(self) -> str | None:
+        return self.info.model_type or None
+
+    @property
+    def source_run_id(self) -> str | None:
+        return self.info.source_run_id or None
+
+    @property
+    def status(self) -> LoggedModelStatus:
+        return self.info.status
+
+    @property
+    def model_uri(self) -> str:
+        return f"models:/{self.info.model_id}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return _as_dict(self.info.tags)
+
+    @property
+    def params(self) -> dict[str, str]:
+        return _as_dict(self.data.params)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return self.data.metrics
+
+
+# ---------------------------------------------------------------- charts
+
+
+class SeriesWindow(_Entity):
+    """One metric of one run between two steps, at the resolution of a chart.
+
+    The points are a subset of the history in order of step that draws the same line: first, least, greatest and last
+    point of every stretch that falls on one pixel. `steps`, `timestamps`, `values` have equal length. NaN points are not
+    among them; `nan_steps` holds up to `width` of their steps, `nan_count` says how many there are in the window.
+    """
+
+    run_id: str
+    key: str
+    count: Int64 = field(default_factory=int)  # points of the history inside the window, NaN included
+    steps: list[int] = field(default_factory=list)
+    timestamps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    nan_count: Int64 = field(default_factory=int)
+    nan_steps: list[int] = field(default_factory=list)
+    is_exact: bool = True  # every point of the window is here, nothing was left out
+
+
+class SeriesSummary(_Entity):
+    """What is known of a metric without reading its history; NaN points count but are neither min nor max."""
+
+    key: str
+    count: Int64
+    first: Metric
+    last: Metric
+    min: Metric | None = None
+    max: Metric | None = None
