@@ -58,9 +58,9 @@ class _Numbered(StrEnum):
         return cls(name)
 
     @classmethod
-    def to_string(cls, member: object) -> str:
+    def to_string(cls, member: str | int) -> str:
         """The wire name of a member given as member, name or number."""
-        return cls(member).value
+        return cls(member).value  # type: ignore[arg-type]
 
     @property
     def number(self) -> int:
@@ -76,7 +76,7 @@ class RunStatus(_Numbered):
     KILLED = "KILLED"
 
     @classmethod
-    def is_terminated(cls, status: object) -> bool:
+    def is_terminated(cls, status: str) -> bool:
         return cls(status) in (cls.FINISHED, cls.FAILED, cls.KILLED)
 
     @classmethod

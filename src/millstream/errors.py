@@ -172,7 +172,11 @@ class ExperimentDeleted(InvalidValue):
 
 class ExperimentExists(AlreadyExists):
     def __init__(self, name: str, deleted: bool = False) -> None:
-        hint = "It is deleted: restore it or remove it for good with `millstream gc`." if deleted else "Choose another name."
+        hint = (
+            "It is deleted: restore it or remove it for good with `millstream gc`."
+            if deleted
+            else "Choose another name."
+        )
         super().__init__(f"An experiment named {name!r} exists already. {hint}")
 
 
@@ -214,7 +218,9 @@ class ServerUnreachable(MillstreamError):
     code = "TEMPORARILY_UNAVAILABLE"
 
     def __init__(self, uri: str, reason: str) -> None:
-        super().__init__(f"The tracking server at {uri} does not answer ({reason}). Check the address and that it runs.")
+        super().__init__(
+            f"The tracking server at {uri} does not answer ({reason}). Check the address and that it runs."
+        )
 
 
 def from_wire(status: int, error_code: str | None, message: str) -> MillstreamError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -26,7 +26,12 @@ def _boolean(text: str) -> bool:
     raise ValueError(text)
 
 
-_KINDS: dict[Callable[[str], Any], str] = {_boolean: "true or false", int: "a whole number", float: "a number", str: "text"}
+_KINDS: dict[Callable[[str], Any], str] = {
+    _boolean: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+}
 
 
 class Setting(Struct, Generic[T], frozen=True, eq=False):
@@ -57,7 +62,9 @@ class Setting(Struct, Generic[T], frozen=True, eq=False):
             try:
                 value: T = self.parse(text)
             except ValueError:
-                raise InvalidValue(f"{variable}={text!r} is not {self.kind}. Set it to {self.kind} or unset it.") from None
+                raise InvalidValue(
+                    f"{variable}={text!r} is not {self.kind}. Set it to {self.kind} or unset it."
+                ) from None
             return value
         default: T = self.default
         return default
@@ -81,13 +88,7 @@ SETTINGS: dict[str, Setting[Any]] = {}
 """The table, by name; docs and the test of the docs walk it."""
 
 
-@overload
-def _setting(name: str, parse: Callable[[str], T], default: T, doc: str, *, mlflow: bool | str = False) -> Setting[T]: ...
-@overload
-def _setting(
-    name: str, parse: Callable[[str], T], default: None, doc: str, *, mlflow: bool | str = False
-) -> Setting[T | None]: ...
-def _setting(name: str, parse: Callable[[str], Any], default: Any, doc: str, *, mlflow: bool | str = False) -> Setting[Any]:
+def _setting(name: str, parse: Callable[[str], Any], default: Any, doc: str, *, mlflow: bool | str = False) -> Any:
     mlflow_name = mlflow if isinstance(mlflow, str) else name
     setting: Setting[Any] = Setting(name, parse, default, doc, bool(mlflow), mlflow_name)
     SETTINGS[name] = setting
@@ -95,120 +96,220 @@ def _setting(name: str, parse: Callable[[str], Any], default: Any, doc: str, *, 
 
 
 # ---------------------------------------------------------------- where things are
-TRACKING_URI = _setting("TRACKING_URI", str, None, "Tracking server or store to log to.", mlflow=True)
-REGISTRY_URI = _setting("REGISTRY_URI", str, None, "Model registry; the tracking URI if unset.", mlflow=True)
-EXPERIMENT_NAME = _setting("EXPERIMENT_NAME", str, None, "Experiment of new runs; created if missing.", mlflow=True)
-EXPERIMENT_ID = _setting("EXPERIMENT_ID", str, None, "Experiment of new runs, by id.", mlflow=True)
-RUN_ID = _setting("RUN_ID", str, None, "Run that the next `start_run` resumes (used once).", mlflow=True)
-RUN_CONTEXT = _setting("RUN_CONTEXT", str, None, "JSON object of tags for every new run.", mlflow=True)
+TRACKING_URI: Setting[str | None] = _setting(
+    "TRACKING_URI", str, None, "Tracking server or store to log to.", mlflow=True
+)
+REGISTRY_URI: Setting[str | None] = _setting(
+    "REGISTRY_URI", str, None, "Model registry; the tracking URI if unset.", mlflow=True
+)
+EXPERIMENT_NAME: Setting[str | None] = _setting(
+    "EXPERIMENT_NAME", str, None, "Experiment of new runs; created if missing.", mlflow=True
+)
+EXPERIMENT_ID: Setting[str | None] = _setting("EXPERIMENT_ID", str, None, "Experiment of new runs, by id.", mlflow=True)
+RUN_ID: Setting[str | None] = _setting(
+    "RUN_ID", str, None, "Run that the next `start_run` resumes (used once).", mlflow=True
+)
+RUN_CONTEXT: Setting[str | None] = _setting(
+    "RUN_CONTEXT", str, None, "JSON object of tags for every new run.", mlflow=True
+)
 
 # ---------------------------------------------------------------- client: authentication and HTTP
-TRACKING_USERNAME = _setting("TRACKING_USERNAME", str, None, "User name for Basic authentication.", mlflow=True)
-TRACKING_PASSWORD = _setting("TRACKING_PASSWORD", str, None, "Password for Basic authentication.", mlflow=True)
-TRACKING_TOKEN = _setting("TRACKING_TOKEN", str, None, "Bearer token, used when no user and password are set.", mlflow=True)
-TRACKING_AUTH = _setting("TRACKING_AUTH", str, None, "Name of a plug-in that signs requests.", mlflow=True)
-TRACKING_INSECURE_TLS = _setting("TRACKING_INSECURE_TLS", _boolean, False, "Do not check the server's certificate.", mlflow=True)
-TRACKING_SERVER_CERT_PATH = _setting("TRACKING_SERVER_CERT_PATH", str, None, "CA bundle to check the server with.", mlflow=True)
-TRACKING_CLIENT_CERT_PATH = _setting("TRACKING_CLIENT_CERT_PATH", str, None, "Client certificate to present.", mlflow=True)
-HTTP_REQUEST_TIMEOUT = _setting("HTTP_REQUEST_TIMEOUT", float, 120.0, "Seconds to wait for an answer.", mlflow=True)
-HTTP_REQUEST_MAX_RETRIES = _setting(
+TRACKING_USERNAME: Setting[str | None] = _setting(
+    "TRACKING_USERNAME", str, None, "User name for Basic authentication.", mlflow=True
+)
+TRACKING_PASSWORD: Setting[str | None] = _setting(
+    "TRACKING_PASSWORD", str, None, "Password for Basic authentication.", mlflow=True
+)
+TRACKING_TOKEN: Setting[str | None] = _setting(
+    "TRACKING_TOKEN", str, None, "Bearer token, used when no user and password are set.", mlflow=True
+)
+TRACKING_AUTH: Setting[str | None] = _setting(
+    "TRACKING_AUTH", str, None, "Name of a plug-in that signs requests.", mlflow=True
+)
+TRACKING_INSECURE_TLS: Setting[bool] = _setting(
+    "TRACKING_INSECURE_TLS", _boolean, False, "Do not check the server's certificate.", mlflow=True
+)
+TRACKING_SERVER_CERT_PATH: Setting[str | None] = _setting(
+    "TRACKING_SERVER_CERT_PATH", str, None, "CA bundle to check the server with.", mlflow=True
+)
+TRACKING_CLIENT_CERT_PATH: Setting[str | None] = _setting(
+    "TRACKING_CLIENT_CERT_PATH", str, None, "Client certificate to present.", mlflow=True
+)
+HTTP_REQUEST_TIMEOUT: Setting[float] = _setting(
+    "HTTP_REQUEST_TIMEOUT", float, 120.0, "Seconds to wait for an answer.", mlflow=True
+)
+HTTP_REQUEST_MAX_RETRIES: Setting[int] = _setting(
     "HTTP_REQUEST_MAX_RETRIES", int, 7, "Tries after 408, 429, 5xx and connection errors, at most 10.", mlflow=True
 )
-HTTP_REQUEST_BACKOFF_FACTOR = _setting(
+HTTP_REQUEST_BACKOFF_FACTOR: Setting[float] = _setting(
     "HTTP_REQUEST_BACKOFF_FACTOR", float, 2.0, "Seconds of the first pause between tries; it doubles.", mlflow=True
 )
-HTTP_REQUEST_BACKOFF_JITTER = _setting(
+HTTP_REQUEST_BACKOFF_JITTER: Setting[float] = _setting(
     "HTTP_REQUEST_BACKOFF_JITTER", float, 1.0, "Random seconds added to each pause.", mlflow=True
 )
-HTTP_RESPECT_RETRY_AFTER_HEADER = _setting(
+HTTP_RESPECT_RETRY_AFTER_HEADER: Setting[bool] = _setting(
     "HTTP_RESPECT_RETRY_AFTER_HEADER", _boolean, True, "Wait as long as Retry-After says.", mlflow=True
 )
-HTTP_POOL_MAXSIZE = _setting("HTTP_POOL_MAXSIZE", int, 10, "Connections kept open to a server.", mlflow=True)
+HTTP_POOL_MAXSIZE: Setting[int] = _setting(
+    "HTTP_POOL_MAXSIZE", int, 10, "Connections kept open to a server.", mlflow=True
+)
 
 # ---------------------------------------------------------------- client: logging
-SYNC = _setting("SYNC", _boolean, False, "Every log call waits for the store; no journal.")
+SYNC: Setting[bool] = _setting("SYNC", _boolean, False, "Every log call waits for the store; no journal.")
 ENABLE_ASYNC_LOGGING = _setting(
-    "ENABLE_ASYNC_LOGGING", _boolean, False, "Log calls return RunOperations; logging never waits in either case.", mlflow=True
+    "ENABLE_ASYNC_LOGGING",
+    _boolean,
+    False,
+    "Log calls return RunOperations; logging never waits in either case.",
+    mlflow=True,
 )
-OFFLINE = _setting("OFFLINE", _boolean, False, "Keep everything in the journal; `millstream sync` sends it later.")
-JOURNAL_DIR = _setting("JOURNAL_DIR", str, None, "Folder of the journals; ~/.local/state/millstream/journal if unset.")
-JOURNAL_SEGMENT_BYTES = _setting("JOURNAL_SEGMENT_BYTES", int, 1 << 22, "Size of one journal file, in bytes.")
-FLUSH_TIMEOUT = _setting("FLUSH_TIMEOUT", float, 30.0, "Seconds that flush, end_run and exit wait for delivery.")
-SHIP_INTERVAL = _setting("SHIP_INTERVAL", float, 0.1, "Seconds between deliveries while a run logs.")
+OFFLINE: Setting[bool] = _setting(
+    "OFFLINE", _boolean, False, "Keep everything in the journal; `millstream sync` sends it later."
+)
+JOURNAL_DIR: Setting[str | None] = _setting(
+    "JOURNAL_DIR", str, None, "Folder of the journals; ~/.local/state/millstream/journal if unset."
+)
+JOURNAL_SEGMENT_BYTES: Setting[int] = _setting(
+    "JOURNAL_SEGMENT_BYTES", int, 1 << 22, "Size of one journal file, in bytes."
+)
+FLUSH_TIMEOUT: Setting[float] = _setting(
+    "FLUSH_TIMEOUT", float, 30.0, "Seconds that flush, end_run and exit wait for delivery."
+)
+SHIP_INTERVAL: Setting[float] = _setting("SHIP_INTERVAL", float, 0.1, "Seconds between deliveries while a run logs.")
 TRUNCATE_LONG_VALUES = _setting(
-    "TRUNCATE_LONG_VALUES", _boolean, True, "Cut params and tags that are too long instead of refusing them.", mlflow=True
+    "TRUNCATE_LONG_VALUES",
+    _boolean,
+    True,
+    "Cut params and tags that are too long instead of refusing them.",
+    mlflow=True,
 )
 ENABLE_SYSTEM_METRICS_LOGGING = _setting(
-    "ENABLE_SYSTEM_METRICS_LOGGING", _boolean, False, "Log CPU, memory, disk, network and GPU of every run.", mlflow=True
+    "ENABLE_SYSTEM_METRICS_LOGGING",
+    _boolean,
+    False,
+    "Log CPU, memory, disk, network and GPU of every run.",
+    mlflow=True,
 )
-SYSTEM_METRICS_SAMPLING_INTERVAL = _setting(
+SYSTEM_METRICS_SAMPLING_INTERVAL: Setting[float] = _setting(
     "SYSTEM_METRICS_SAMPLING_INTERVAL", float, 10.0, "Seconds between two samples.", mlflow=True
 )
-SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING = _setting(
+SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING: Setting[int] = _setting(
     "SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", int, 1, "Samples averaged into one logged point.", mlflow=True
 )
-SYSTEM_METRICS_NODE_ID = _setting("SYSTEM_METRICS_NODE_ID", str, None, "Name of this machine in system metrics.", mlflow=True)
-LOGGING_LEVEL = _setting("LOGGING_LEVEL", str, "INFO", "Level of Millstream's own log lines.", mlflow=True)
-SUPPRESS_PRINTING_URL_TO_STDOUT = _setting(
+SYSTEM_METRICS_NODE_ID: Setting[str | None] = _setting(
+    "SYSTEM_METRICS_NODE_ID", str, None, "Name of this machine in system metrics.", mlflow=True
+)
+LOGGING_LEVEL: Setting[str] = _setting(
+    "LOGGING_LEVEL", str, "INFO", "Level of Millstream's own log lines.", mlflow=True
+)
+SUPPRESS_PRINTING_URL_TO_STDOUT: Setting[bool] = _setting(
     "SUPPRESS_PRINTING_URL_TO_STDOUT", _boolean, False, "Do not print the run's address when it ends.", mlflow=True
 )
-ACTIVE_MODEL_ID = _setting("ACTIVE_MODEL_ID", str, None, "Logged model that metrics are attached to.", mlflow=True)
+ACTIVE_MODEL_ID: Setting[str | None] = _setting(
+    "ACTIVE_MODEL_ID", str, None, "Logged model that metrics are attached to.", mlflow=True
+)
 
 # ---------------------------------------------------------------- client: artifacts
-ENABLE_ARTIFACTS_PROGRESS_BAR = _setting(
+ENABLE_ARTIFACTS_PROGRESS_BAR: Setting[bool] = _setting(
     "ENABLE_ARTIFACTS_PROGRESS_BAR", _boolean, True, "Show progress of long transfers in a terminal.", mlflow=True
 )
 ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT = _setting(
-    "ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT", float, 600.0, "Seconds without progress after which a transfer fails.", mlflow=True
+    "ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT",
+    float,
+    600.0,
+    "Seconds without progress after which a transfer fails.",
+    mlflow=True,
 )
-ARTIFACT_TRANSFER_THREADS = _setting("ARTIFACT_TRANSFER_THREADS", int, 8, "Files of a folder moved at the same time.")
-MULTIPART_UPLOAD_MINIMUM_FILE_SIZE = _setting(
+ARTIFACT_TRANSFER_THREADS: Setting[int] = _setting(
+    "ARTIFACT_TRANSFER_THREADS", int, 8, "Files of a folder moved at the same time."
+)
+MULTIPART_UPLOAD_MINIMUM_FILE_SIZE: Setting[int] = _setting(
     "MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", int, 500 << 20, "Bytes from which an upload goes in parts.", mlflow=True
 )
-MULTIPART_UPLOAD_CHUNK_SIZE = _setting("MULTIPART_UPLOAD_CHUNK_SIZE", int, 10 << 20, "Bytes of one part.", mlflow=True)
-MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE = _setting(
+MULTIPART_UPLOAD_CHUNK_SIZE: Setting[int] = _setting(
+    "MULTIPART_UPLOAD_CHUNK_SIZE", int, 10 << 20, "Bytes of one part.", mlflow=True
+)
+MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE: Setting[int] = _setting(
     "MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE", int, 500 << 20, "Bytes from which a download goes in parts.", mlflow=True
 )
-MULTIPART_DOWNLOAD_CHUNK_SIZE = _setting("MULTIPART_DOWNLOAD_CHUNK_SIZE", int, 100 << 20, "Bytes of one part.", mlflow=True)
-S3_ENDPOINT_URL = _setting("S3_ENDPOINT_URL", str, None, "Address of an S3-compatible store.", mlflow=True)
-S3_IGNORE_TLS = _setting("S3_IGNORE_TLS", _boolean, False, "Do not check that store's certificate.", mlflow=True)
-S3_UPLOAD_EXTRA_ARGS = _setting("S3_UPLOAD_EXTRA_ARGS", str, None, "JSON object of extra arguments of uploads.", mlflow=True)
-KERBEROS_TICKET_CACHE = _setting("KERBEROS_TICKET_CACHE", str, None, "Ticket cache for HDFS.", mlflow=True)
-KERBEROS_USER = _setting("KERBEROS_USER", str, None, "User for HDFS.", mlflow=True)
+MULTIPART_DOWNLOAD_CHUNK_SIZE: Setting[int] = _setting(
+    "MULTIPART_DOWNLOAD_CHUNK_SIZE", int, 100 << 20, "Bytes of one part.", mlflow=True
+)
+S3_ENDPOINT_URL: Setting[str | None] = _setting(
+    "S3_ENDPOINT_URL", str, None, "Address of an S3-compatible store.", mlflow=True
+)
+S3_IGNORE_TLS: Setting[bool] = _setting(
+    "S3_IGNORE_TLS", _boolean, False, "Do not check that store's certificate.", mlflow=True
+)
+S3_UPLOAD_EXTRA_ARGS: Setting[str | None] = _setting(
+    "S3_UPLOAD_EXTRA_ARGS", str, None, "JSON object of extra arguments of uploads.", mlflow=True
+)
+KERBEROS_TICKET_CACHE: Setting[str | None] = _setting(
+    "KERBEROS_TICKET_CACHE", str, None, "Ticket cache for HDFS.", mlflow=True
+)
+KERBEROS_USER: Setting[str | None] = _setting("KERBEROS_USER", str, None, "User for HDFS.", mlflow=True)
 
 # ---------------------------------------------------------------- server
-BACKEND_STORE_URI = _setting("BACKEND_STORE_URI", str, None, "Database of the server.", mlflow=True)
-REGISTRY_STORE_URI = _setting("REGISTRY_STORE_URI", str, None, "Database of the registry; the backend store if unset.", mlflow=True)
-DEFAULT_ARTIFACT_ROOT = _setting("DEFAULT_ARTIFACT_ROOT", str, None, "Artifact root of new experiments.", mlflow=True)
-ARTIFACTS_DESTINATION = _setting("ARTIFACTS_DESTINATION", str, "./mlartifacts", "Where the artifact proxy stores.", mlflow=True)
-SERVE_ARTIFACTS = _setting("SERVE_ARTIFACTS", _boolean, True, "Offer the artifact proxy.", mlflow=True)
-ARTIFACTS_ONLY = _setting("ARTIFACTS_ONLY", _boolean, False, "Offer nothing but the artifact proxy.", mlflow=True)
-HOST = _setting("HOST", str, "127.0.0.1", "Address that the server listens on.", mlflow=True)
-PORT = _setting("PORT", int, 5000, "Port that the server listens on.", mlflow=True)
-WORKERS = _setting("WORKERS", int, 1, "Server processes.", mlflow=True)
-STATIC_PREFIX = _setting("STATIC_PREFIX", str, "", "Path under which the server is reached, such as /tracking.", mlflow=True)
-EXPOSE_PROMETHEUS = _setting("EXPOSE_PROMETHEUS", str, None, "Kept for compatibility: /metrics is always there.", mlflow=True)
-SERVER_ALLOWED_HOSTS = _setting(
-    "SERVER_ALLOWED_HOSTS", str, None, "Host names served besides loopback and private addresses, by comma.", mlflow=True
+BACKEND_STORE_URI: Setting[str | None] = _setting(
+    "BACKEND_STORE_URI", str, None, "Database of the server.", mlflow=True
 )
-SERVER_CORS_ALLOWED_ORIGINS = _setting(
+REGISTRY_STORE_URI: Setting[str | None] = _setting(
+    "REGISTRY_STORE_URI", str, None, "Database of the registry; the backend store if unset.", mlflow=True
+)
+DEFAULT_ARTIFACT_ROOT: Setting[str | None] = _setting(
+    "DEFAULT_ARTIFACT_ROOT", str, None, "Artifact root of new experiments.", mlflow=True
+)
+ARTIFACTS_DESTINATION: Setting[str] = _setting(
+    "ARTIFACTS_DESTINATION", str, "./mlartifacts", "Where the artifact proxy stores.", mlflow=True
+)
+SERVE_ARTIFACTS: Setting[bool] = _setting("SERVE_ARTIFACTS", _boolean, True, "Offer the artifact proxy.", mlflow=True)
+ARTIFACTS_ONLY: Setting[bool] = _setting(
+    "ARTIFACTS_ONLY", _boolean, False, "Offer nothing but the artifact proxy.", mlflow=True
+)
+HOST: Setting[str] = _setting("HOST", str, "127.0.0.1", "Address that the server listens on.", mlflow=True)
+PORT: Setting[int] = _setting("PORT", int, 5000, "Port that the server listens on.", mlflow=True)
+WORKERS: Setting[int] = _setting("WORKERS", int, 1, "Server processes.", mlflow=True)
+STATIC_PREFIX: Setting[str] = _setting(
+    "STATIC_PREFIX", str, "", "Path under which the server is reached, such as /tracking.", mlflow=True
+)
+EXPOSE_PROMETHEUS: Setting[str | None] = _setting(
+    "EXPOSE_PROMETHEUS", str, None, "Kept for compatibility: /metrics is always there.", mlflow=True
+)
+SERVER_ALLOWED_HOSTS = _setting(
+    "SERVER_ALLOWED_HOSTS",
+    str,
+    None,
+    "Host names served besides loopback and private addresses, by comma.",
+    mlflow=True,
+)
+SERVER_CORS_ALLOWED_ORIGINS: Setting[str | None] = _setting(
     "SERVER_CORS_ALLOWED_ORIGINS", str, None, "Other sites whose pages may change things, by comma.", mlflow=True
 )
-SERVER_X_FRAME_OPTIONS = _setting("SERVER_X_FRAME_OPTIONS", str, "SAMEORIGIN", "Value of X-Frame-Options, or NONE.", mlflow=True)
-SERVER_DISABLE_SECURITY_MIDDLEWARE = _setting(
+SERVER_X_FRAME_OPTIONS: Setting[str] = _setting(
+    "SERVER_X_FRAME_OPTIONS", str, "SAMEORIGIN", "Value of X-Frame-Options, or NONE.", mlflow=True
+)
+SERVER_DISABLE_SECURITY_MIDDLEWARE: Setting[bool] = _setting(
     "SERVER_DISABLE_SECURITY_MIDDLEWARE", _boolean, False, "Skip the checks of Host and Origin.", mlflow=True
 )
-TRUSTED_PROXIES = _setting("TRUSTED_PROXIES", str, None, "Addresses whose Forwarded headers count, by comma.")
-ALLOW_REMOTE_WITHOUT_AUTH = _setting(
+TRUSTED_PROXIES: Setting[str | None] = _setting(
+    "TRUSTED_PROXIES", str, None, "Addresses whose Forwarded headers count, by comma."
+)
+ALLOW_REMOTE_WITHOUT_AUTH: Setting[bool] = _setting(
     "ALLOW_REMOTE_WITHOUT_AUTH", _boolean, False, "Listen beyond loopback although there is no authentication."
 )
-ARTIFACT_LOCATION_MAX_LENGTH = _setting(
+ARTIFACT_LOCATION_MAX_LENGTH: Setting[int] = _setting(
     "ARTIFACT_LOCATION_MAX_LENGTH", int, 2048, "Longest artifact location of an experiment.", mlflow=True
 )
-ALLOWED_LOCAL_ROOTS = _setting(
+ALLOWED_LOCAL_ROOTS: Setting[str | None] = _setting(
     "ALLOWED_LOCAL_ROOTS", str, None, "Folders besides the artifact roots that the server may read, by colon."
 )
-SQLITE_SYNCHRONOUS = _setting("SQLITE_SYNCHRONOUS", str, "NORMAL", "NORMAL survives a killed process, FULL a power cut too.")
-ARTIFACT_FSYNC = _setting("ARTIFACT_FSYNC", _boolean, True, "Uploads reach the disk before they are acknowledged.")
-DATABASE_POOL_SIZE = _setting("DATABASE_POOL_SIZE", int, 8, "Connections kept to PostgreSQL or MySQL.")
-MAX_QUEUED_WRITES = _setting("MAX_QUEUED_WRITES", int, 10_000, "Writes waiting before the server answers 429.")
+SQLITE_SYNCHRONOUS: Setting[str] = _setting(
+    "SQLITE_SYNCHRONOUS", str, "NORMAL", "NORMAL survives a killed process, FULL a power cut too."
+)
+ARTIFACT_FSYNC: Setting[bool] = _setting(
+    "ARTIFACT_FSYNC", _boolean, True, "Uploads reach the disk before they are acknowledged."
+)
+DATABASE_POOL_SIZE: Setting[int] = _setting("DATABASE_POOL_SIZE", int, 8, "Connections kept to PostgreSQL or MySQL.")
+MAX_QUEUED_WRITES: Setting[int] = _setting(
+    "MAX_QUEUED_WRITES", int, 10_000, "Writes waiting before the server answers 429."
+)
