@@ -310,6 +310,12 @@ ARTIFACT_FSYNC: Setting[bool] = _setting(
     "ARTIFACT_FSYNC", _boolean, True, "Uploads reach the disk before they are acknowledged."
 )
 DATABASE_POOL_SIZE: Setting[int] = _setting("DATABASE_POOL_SIZE", int, 8, "Connections kept to PostgreSQL or MySQL.")
+DATABASE_LOCK_TIMEOUT: Setting[float] = _setting(
+    "DATABASE_LOCK_TIMEOUT", float, 60.0, "Seconds that a write waits for other processes' locks."
+)
 MAX_QUEUED_WRITES: Setting[int] = _setting(
     "MAX_QUEUED_WRITES", int, 10_000, "Writes waiting before the server answers 429."
 )
+
+DEFAULT_STORE_URI = "sqlite:///millstream.db"
+"""The embedded store: a file in the working directory. What clients, server and commands use when nothing else is said."""

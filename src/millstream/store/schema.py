@@ -1,0 +1,128 @@
+"""Making a fresh database, and refusing one that this code does not know.
+
+A fresh database is made from `tables.metadata` and stamped with `HEAD`, without Alembic (its import costs more than all
+the tables). Older ones are brought up to date by `store.migrations`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, String, Table, bindparam, insert, inspect, select
+
+from millstream.errors import StoreError
+from millstream.store.failures import is_retryable
+from millstream.store.statement import Statement
+from millstream.store.tables import metadata
+
+if TYPE_CHECKING:
+    from millstream.store.database import Database, Session
+
+HEAD = "0001"
+"""The newest revision under `migrations/versions`."""
+
+REVISIONS = ("0001",)
+"""All revisions, the oldest first."""
+
+VERSION_TABLE = "millstream_version"
+
+version = Table(VERSION_TABLE, metadata, Column("version_num", String(32), primary_key=True))
+
+_READ_VERSION = Statement(select(version.c.version_num))
+_STAMP = Statement(insert(version).values(version_num=bindparam("version_num")))
+_LOCK_KEY = 7_205_759_403_792_793
+
+
+def ensure(database: Database, create: bool) -> None:
+    """Make the tables of a fresh database; check the revision of any other.
+
+    Several processes may do so at the same moment: one makes the tables, the others wait and find them.
+    """
+    session = database.connect(for_writing=False)
+    try:
+        if database.dialect == "sqlite":
+            _switch_to_wal(session)
+        revision = read_revision(session)
+        if revision is None:
+            if not create:
+                raise StoreError(f"{database.safe_uri} holds no Millstream store.")
+            _create(session)
+            revision = read_revision(session)
+    finally:
+        session.close()
+    if revision != HEAD:
+        _bring_up(database, revision)
+
+
+def read_revision(session: Session) -> str | None:
+    """The revision that the database is stamped with; None for one without our tables."""
+    if not inspect(session.sa).has_table(VERSION_TABLE):
+        return None
+    row = session.row(_READ_VERSION)
+    return None if row is None else str(row[0])
+
+
+def _bring_up(database: Database, revision: str | None) -> None:
+    if revision not in REVISIONS:
+        raise StoreError(
+            f"{database.safe_uri} was written by a newer Millstream (revision {revision!r}; this one knows up to {HEAD!r}). "
+            "Update Millstream."
+        )
+    if database.dialect != "sqlite":
+        raise StoreError(
+            f"{database.safe_uri} is of revision {revision}, this Millstream needs {HEAD}. Make a backup, then run: "
+            f"millstream db upgrade {database.safe_uri}"
+        )
+    from millstream.store import migrations
+
+    migrations.upgrade(database.url.render_as_string(hide_password=False))
+
+
+def _switch_to_wal(session: Session) -> None:
+    # the switch does not wait for locks by itself; it is kept in the file, so it happens once
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            session.execute_text("PRAGMA journal_mode = WAL")
+            return
+        except Exception as error:
+            if not is_retryable(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _create(session: Session) -> None:
+    if session.dialect == "mysql":
+        _create_in_mysql(session)
+        return
+    session.execute_text("BEGIN IMMEDIATE" if session.dialect == "sqlite" else "BEGIN")
+    try:
+        if session.dialect == "postgresql":
+            session.execute_text(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
+        if read_revision(session) is None:
+            _create_tables(session)
+        session.execute_text("COMMIT")
+    except BaseException:
+        session.execute_text("ROLLBACK")
+        raise
+
+
+def _create_in_mysql(session: Session) -> None:
+    # DDL commits by itself there: the stamp comes last, and what a crash left half done is completed
+    session.execute_text(f"SELECT GET_LOCK('millstream-{_LOCK_KEY}', 60)")
+    try:
+        if read_revision(session) is None:
+            _create_tables(session)
+    finally:
+        session.execute_text(f"SELECT RELEASE_LOCK('millstream-{_LOCK_KEY}')")
+
+
+def _create_tables(session: Session) -> None:
+    present = set(inspect(session.sa).get_table_names())
+    if "alembic_version" in present:
+        raise StoreError(
+            "The database belongs to MLflow or to another program. Use an empty one, and `millstream import` to copy runs."
+        )
+    metadata.create_all(session.sa, checkfirst=session.dialect == "mysql")
+    session.run(_STAMP, version_num=HEAD)
