@@ -179,30 +179,38 @@ series = Table(
 tails = Table(
     "tails",
     metadata,
-    # points as they came, one row per write and series, until the folder moves them into `chunks`
-    Column("id", BigId, primary_key=True),
-    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
-    Column("name_id", BigId, nullable=False),
-    Column("count", Integer, nullable=False),
+    # points as they came, one row per write and series, until they are folded into `chunks`; `seq` grows with each write
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
     Column("points", _BLOB, nullable=False),
-    Index("ix_tails_series", "run", "name_id", "id"),
-    **_PLAIN,
+    **_ROWLESS,
 )
 
 chunks = Table(
     "chunks",
     metadata,
-    # folded points: disjoint stretches of a series in order of (step, timestamp, value); `seq` orders them
+    # folded points: disjoint stretches of a series in order of (step, timestamp, value); `seq` orders them.
+    # The three texts of bytes are described in `store.series.codec`; `points` stands last, so that it is read only if wanted
     Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("name_id", BigId, primary_key=True),
     Column("seq", BigInteger, primary_key=True),
-    Column("count", Integer, nullable=False),
     Column("first_step", BigInteger, nullable=False),
     Column("last_step", BigInteger, nullable=False),
     Column("min_time", BigInteger, nullable=False),
     Column("max_time", BigInteger, nullable=False),
-    Column("points", _BLOB, nullable=False),
+    Column("root", _BLOB, nullable=False),
     Column("pyramid", _BLOB, nullable=False),
+    Column("points", _BLOB, nullable=False),
+    **_ROWLESS,
+)
+
+fold_queue = Table(
+    "fold_queue",
+    metadata,
+    # series whose tails are worth folding
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, primary_key=True),
     **_ROWLESS,
 )
 
