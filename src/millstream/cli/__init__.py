@@ -1,0 +1,1 @@
+"""The command line: thin, each command calls a public function and prints what it gives."""

@@ -1,0 +1,64 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11 and a shell: `make demo` and `make test`.
+# `make help` lists the others.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+ARGS ?=
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench test-crash test-compat test-loggers test-mariadb test-soak docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.demo: $(UV) pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python -e . --group demo
+	@touch $@
+
+$(VENV)/.test: $(UV) pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python -e . --group test --group check
+	@touch $@
+
+demo: $(VENV)/.demo ## Train a real sweep, search it, serve it (ARGS=--once ends by itself)
+	$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(VENV)/.test check ## Run all tests, with a small real piece of every slow suite
+	$(PYTEST) -n 2 --dist loadfile $(ARGS)
+
+check: $(VENV)/.test ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.test ## Format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.test ## Measure side by side with the official MLflow (needs about half an hour)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+test-crash: $(VENV)/.test ## 200 rounds of kill -9, full disks, lost servers
+	$(PYTEST) tests/crash --rounds 200 $(ARGS)
+
+test-compat: $(VENV)/.test ## Official MLflow clients 2.22, 3.6, 3.17 against our server and the official one
+	$(PYTEST) tests/compat --official $(ARGS)
+
+test-loggers: $(VENV)/.test ## Lightning, Optuna, Keras, Transformers log to our server unchanged
+	$(PYTEST) tests/compat --loggers $(ARGS)
+
+test-mariadb: $(VENV)/.test ## The store tests on MariaDB (installs Debian's package when root)
+	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; }
+	$(PYTEST) tests/store --mariadb $(ARGS)
+
+docs: $(VENV)/.test ## Print the parts of docs/ that are made from tables in the code
+	$(BIN)/python -m docs.generate
+
+clean: ## Remove what these commands made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data

@@ -1,0 +1,188 @@
+"""The demo: a real sweep of scikit-learn models, recorded, searched, compared and served.
+
+    make demo                  # leaves the server running and prints its address; Ctrl-C ends it
+    make demo ARGS=--once      # ends by itself
+
+Everything is kept in `demo-data/`: the embedded store (SQLite) and the artifacts. Run it again and it adds a sweep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from sklearn.datasets import load_digits
+from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import ConfusionMatrixDisplay, log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+import millstream as mlflow
+
+DATA = Path(__file__).resolve().parent.parent / "demo-data"
+EXPERIMENT = "digits/sweep"
+console = Console()
+
+
+def sweep(epochs: int) -> int:
+    """Train every combination; each is a run below one parent run. Returns the number of runs."""
+    digits = load_digits(as_frame=True)
+    frame: pd.DataFrame = digits.frame
+    train, test = train_test_split(frame, test_size=0.3, random_state=0, stratify=frame["target"])
+    dataset = mlflow.data.from_pandas(train, targets="target", name="digits")
+    scaler = StandardScaler().fit(train[digits.feature_names])
+    x_train, x_test = scaler.transform(train[digits.feature_names]), scaler.transform(test[digits.feature_names])
+    y_train, y_test = train["target"].to_numpy(), test["target"].to_numpy()
+    combinations = list(itertools.product(["linear", "mlp"], [0.0003, 0.001, 0.003, 0.01], [0.0001, 0.01]))
+
+    mlflow.set_experiment(EXPERIMENT)
+    with mlflow.start_run(run_name="sweep", description="Handwritten digits, two kinds of model, eight settings each."):
+        for kind, rate, alpha in combinations:
+            with mlflow.start_run(run_name=f"{kind} lr={rate} alpha={alpha}", nested=True):
+                mlflow.log_params({"model": kind, "learning_rate": rate, "alpha": alpha, "epochs": epochs})
+                mlflow.set_tag("task", "classification")
+                mlflow.log_input(dataset, context="train")
+                model = make_model(kind, rate, alpha)
+                order = np.random.default_rng(0)
+                for epoch in range(epochs):
+                    for part in np.array_split(order.permutation(len(x_train)), 10):
+                        model.partial_fit(x_train[part], y_train[part], classes=np.arange(10))
+                    log_epoch(model, epoch, x_train, y_train, x_test, y_test)
+                log_results(model, x_test, y_test)
+        mlflow.log_param("runs", len(combinations))
+    return len(combinations) + 1
+
+
+def make_model(kind: str, rate: float, alpha: float) -> SGDClassifier | MLPClassifier:
+    if kind == "linear":
+        return SGDClassifier(loss="log_loss", alpha=alpha, learning_rate="constant", eta0=rate, random_state=0)
+    return MLPClassifier(hidden_layer_sizes=(64,), alpha=alpha, learning_rate_init=rate, random_state=0)
+
+
+def log_epoch(model, epoch, x_train, y_train, x_test, y_test) -> None:  # type: ignore[no-untyped-def]
+    for name, x, y in (("train", x_train, y_train), ("val", x_test, y_test)):
+        probabilities = np.nan_to_num(model.predict_proba(x), nan=0.1)
+        mlflow.log_metric(f"{name}/loss", log_loss(y, probabilities, labels=np.arange(10)), step=epoch)
+        mlflow.log_metric(f"{name}/accuracy", float((probabilities.argmax(axis=1) == y).mean()), step=epoch)
+
+
+def log_results(model, x_test, y_test) -> None:  # type: ignore[no-untyped-def]
+    """The confusion matrix as a figure, wrong answers as a table, the model as a file."""
+    predictions = model.predict(x_test)
+    figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+    ConfusionMatrixDisplay.from_predictions(y_test, predictions, ax=axes, colorbar=False)
+    mlflow.log_figure(figure, "confusion.png")
+    plt.close(figure)
+    wrong = predictions != y_test
+    mlflow.log_table({"digit": y_test[wrong].tolist(), "predicted": predictions[wrong].tolist()}, "wrong.json")
+    weights = model.coef_ if isinstance(model, SGDClassifier) else model.coefs_[0]
+    mlflow.log_dict(model.get_params(), "model/params.json")
+    mlflow.log_text(json.dumps(np.asarray(weights).tolist()), "model/weights.json")
+
+
+def show_best(limit: int = 5) -> None:
+    found = mlflow.search_runs(
+        experiment_names=[EXPERIMENT],
+        filter_string="params.model = 'mlp' AND metrics.`val/accuracy` > 0.9 OR params.model = 'linear'",
+        order_by=["metrics.`val/accuracy` DESC", "metrics.`val/loss` ASC"],
+        max_results=limit,
+        output_format="list",
+    )
+    table = Table(title=f"The best {limit} of the sweep", title_justify="left", header_style="bold")
+    for column in ("run", "model", "learning rate", "alpha"):
+        table.add_column(column)
+    for column in ("val accuracy", "val loss", "train loss"):
+        table.add_column(column, justify="right")
+    for run in found:
+        params, metrics = run.data.params, run.data.metrics
+        table.add_row(
+            run.info.run_id[:8], params["model"], params["learning_rate"], params["alpha"],
+            f"{metrics['val/accuracy']:.4f}", f"{metrics['val/loss']:.4f}", f"{metrics['train/loss']:.4f}",
+        )  # fmt: skip
+    console.print(table)
+
+
+def start_server(port: int) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable, "-m", "millstream.cli.main", "server",
+        "--backend-store-uri", f"sqlite:///{DATA / 'millstream.db'}",
+        "--artifacts-destination", str(DATA / "artifacts"),
+        "--port", str(port),
+    ]  # fmt: skip
+    return subprocess.Popen(command)
+
+
+def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        if process.poll() is not None:
+            sys.exit(f"The server ended with status {process.returncode}.")
+        try:
+            with urllib.request.urlopen(f"{address}/ready", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    sys.exit("The server did not become ready within 15 seconds.")
+
+
+def free_port(wanted: int) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--once", action="store_true", help="end after showing that everything works")
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--port", type=int, default=5000)
+    options = parser.parse_args()
+
+    DATA.mkdir(exist_ok=True)
+    os.environ.setdefault("MILLSTREAM_JOURNAL_DIR", str(DATA / "journal"))
+    port = free_port(options.port)
+    address = f"http://127.0.0.1:{port}"
+    server = start_server(port)
+    try:
+        wait_until_ready(address, server)
+        mlflow.set_tracking_uri(address)
+        started = time.perf_counter()
+        count = sweep(options.epochs)
+        console.print(f"Recorded {count} runs in {time.perf_counter() - started:.1f} s.")
+        show_best()
+        console.print(f"Millstream is at {address}", highlight=False)
+        if not options.once:
+            console.print("Ctrl-C ends it.")
+            server.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""`millstream sync`: deliver what journals still hold."""
+
+from __future__ import annotations
+
+import click
+
+from millstream.cli.output import json_option, print_json, print_table
+
+
+@click.command()
+@click.option("--tracking-uri", help="Deliver here instead of to the address that each journal names.")
+@click.option("--timeout", type=float, default=300.0, show_default=True, help="Seconds to try.")
+@json_option
+def sync(tracking_uri: str | None, timeout: float, as_json: bool) -> None:
+    """Send what was logged offline, or by processes that died, to its server."""
+    from millstream.client.sync import sync as sync_journals
+
+    report = sync_journals(tracking_uri=tracking_uri, timeout=timeout)
+    print(report, as_json, print_json, print_table)
