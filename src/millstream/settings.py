@@ -303,6 +303,9 @@ ARTIFACT_LOCATION_MAX_LENGTH: Setting[int] = _setting(
 ALLOWED_LOCAL_ROOTS: Setting[str | None] = _setting(
     "ALLOWED_LOCAL_ROOTS", str, None, "Folders besides the artifact roots that the server may read, by colon."
 )
+ALLOWED_ARTIFACT_ROOTS: Setting[str | None] = _setting(
+    "ALLOWED_ARTIFACT_ROOTS", str, None, "Artifact URIs besides its own roots that the server may read, by comma."
+)
 SQLITE_SYNCHRONOUS: Setting[str] = _setting(
     "SQLITE_SYNCHRONOUS", str, "NORMAL", "NORMAL survives a killed process, FULL a power cut too."
 )
