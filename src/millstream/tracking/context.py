@@ -29,8 +29,8 @@ from millstream.entities import (
 
 logger = logging.getLogger(__name__)
 
-PROVIDER_GROUP = "mlflow.run_context_provider"
-"""Entry-point group of context plug-ins."""
+PROVIDER_GROUP = "run_context_provider"
+"""Entry-point group of context plug-ins, below `mlflow.` or `millstream.`."""
 
 GIT_TIMEOUT_S = 2.0
 
@@ -193,11 +193,15 @@ _plugins: list[RunContextProvider] | None = None
 
 
 def load_plugins(group: str) -> list[Any]:
-    """Instances of what is registered under an entry-point group; one that cannot be loaded is skipped with a warning."""
+    """Instances of what is registered under `mlflow.<group>` and `millstream.<group>`.
+
+    One that cannot be loaded is skipped with a warning.
+    """
     from importlib.metadata import entry_points
 
     loaded = []
-    for entry in entry_points(group=group):
+    installed = entry_points()
+    for entry in (*installed.select(group=f"mlflow.{group}"), *installed.select(group=f"millstream.{group}")):
         try:
             loaded.append(entry.load()())
         except Exception as error:

@@ -1,0 +1,74 @@
+"""Digests of data: eight hex digits that tell versions of a dataset apart. They sample the data and are no checksum.
+
+The rules are MLflow's, so the same data has the same digest in both. Changing one splits every user's datasets in two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MAX_ROWS = 10_000
+
+
+def _short(digest: Any) -> str:
+    text: str = digest.hexdigest()
+    return text[:8]
+
+
+def of_frame(frame: pd.DataFrame) -> str:
+    """Row hashes of the first 10,000 rows over columns of numbers and texts, the number of rows, the columns' names."""
+    import numpy as np
+    import pandas as pd
+
+    digest = hashlib.md5(usedforsecurity=False)
+    head = frame.head(MAX_ROWS)
+    columns = [index for index in range(frame.shape[1]) if _is_hashed(frame.iloc[:, index])]
+    digest.update(np.ascontiguousarray(pd.util.hash_pandas_object(head.iloc[:, columns]).to_numpy()).tobytes())
+    digest.update(np.int64(len(frame)).tobytes())
+    for name in frame.columns:
+        digest.update(str(name).encode())
+    return _short(digest)
+
+
+def _is_hashed(column: pd.Series) -> bool:
+    """Numbers and time differences (booleans are none), and columns of texts; one missing text leaves the column out."""
+    import pandas as pd
+
+    types = pd.api.types
+    dtype = column.dtype
+    if types.is_numeric_dtype(dtype) or types.is_timedelta64_dtype(dtype):
+        return not types.is_bool_dtype(dtype)
+    if dtype == object:
+        return bool(types.infer_dtype(column, skipna=False) == "string")
+    return isinstance(dtype, pd.StringDtype) and not column.isna().any()
+
+
+def of_arrays(features: Any, targets: Any = None) -> str:
+    """Hashes of the first 10,000 elements and the dimensions, of the features and then the targets (dicts in key order)."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for data in (features, targets):
+        if data is None:
+            continue
+        arrays = [data[key] for key in sorted(data)] if isinstance(data, Mapping) else [data]
+        for array in arrays:
+            _hash_array(digest, array)
+    return _short(digest)
+
+
+def _hash_array(digest: Any, array: np.ndarray[Any, Any]) -> None:
+    import numpy as np
+    import pandas as pd
+
+    flat = array.flatten()[:MAX_ROWS]
+    try:
+        digest.update(pd.util.hash_array(flat).tobytes())
+    except TypeError:  # objects that pandas cannot hash
+        digest.update(np.int64(array.size).tobytes())
+    for size in array.shape:
+        digest.update(np.int64(size).tobytes())
