@@ -24,9 +24,13 @@ from millstream.settings import (
     HTTP_REQUEST_MAX_RETRIES,
     HTTP_REQUEST_TIMEOUT,
     HTTP_RESPECT_RETRY_AFTER_HEADER,
+    TRACKING_AUTH,
     TRACKING_CLIENT_CERT_PATH,
     TRACKING_INSECURE_TLS,
+    TRACKING_PASSWORD,
     TRACKING_SERVER_CERT_PATH,
+    TRACKING_TOKEN,
+    TRACKING_USERNAME,
 )
 from millstream.version import VERSION
 
@@ -154,7 +158,7 @@ class HttpTransport:
     def _request_headers(self) -> dict[str, str]:
         """Worked out again only when a setting of theirs has changed."""
         wanted = (
-            auth.TRACKING_USERNAME.get(), auth.TRACKING_PASSWORD.get(), auth.TRACKING_TOKEN.get(), auth.TRACKING_AUTH.get(),
+            TRACKING_USERNAME.get(), TRACKING_PASSWORD.get(), TRACKING_TOKEN.get(), TRACKING_AUTH.get(),
         )  # fmt: skip
         if self._headers is None or self._headers[0] != wanted:
             headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **auth.extra_headers()}

@@ -40,7 +40,7 @@ from typing import Any
 
 import msgspec
 
-from millstream.client.records import FORMAT, File, Header, Record, Slot, decode, encode
+from millstream.client.records import FORMAT, Header, Record, Slot, decode, encode
 from millstream.errors import InvalidValue
 from millstream.settings import JOURNAL_DIR, JOURNAL_SEGMENT_BYTES
 
@@ -82,7 +82,7 @@ def journal_root() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "millstream" / "journal"
 
 
-def _checked_value(value: Any) -> float:
+def checked_value(value: Any) -> float:
     """The number in `value`, or InvalidValue."""
     try:
         return float(value)
@@ -99,7 +99,7 @@ def _checked_value(value: Any) -> float:
         ) from None
 
 
-def _checked_integer(name: str, value: Any) -> int:
+def checked_integer(name: str, value: Any) -> int:
     """`value` as a whole number of 64 bits, or InvalidValue."""
     try:
         number = operator.index(value)
@@ -166,7 +166,7 @@ class Journal:
         self.series, self._get_current, self._set_current = _bind(self)
 
     def _reset(self, parent_id: str) -> None:
-        self._parent_id = parent_id
+        self.parent_id = parent_id
         self._lock = threading.RLock()
         self._files: dict[int, _PointsFile | _Memory] = {}
         self._spare: _PointsFile | None = None
@@ -191,7 +191,7 @@ class Journal:
             row = Slot(len(self._slots), run_id, key, model_id, *(dataset or (None, None)))
             self._slots.append(row)
             if self._index >= 0:
-                self._write_frame(encode(row))
+                self._write_frame(encode(row), is_slot=True)
         return row.slot
 
     def put(self, record: Record) -> None:
@@ -203,7 +203,7 @@ class Journal:
             at = self._write_frame(payload)
         self._append_slowly(None, 0, len(payload), 0.0, at, 0, CONTROL)
 
-    def _write_frame(self, payload: bytes) -> int:
+    def _write_frame(self, payload: bytes, is_slot: bool = False) -> int:
         """Append a frame to the control file (lock held); its position, which is beyond 2**62 if it is only in memory."""
         if self._control is not None:
             try:
@@ -213,7 +213,7 @@ class Journal:
                 return self._write_at_end(payload)
             except OSError as error:
                 self._tell_of_memory(error)
-        if payload[:6] == b"\x97\xa4slot"[:6] or b"slot" in payload[:8]:
+        if is_slot:
             self._unwritten.append(payload)  # without its series no later point on disk could be understood
         at = self._memory_end
         self._memory_frames[at] = payload
@@ -238,9 +238,9 @@ class Journal:
             else:
                 _RECORD.pack_into(buffer, at, 0, 0.0, 0, 0, SKIPPED)
         if kind == POINT:
-            value = _checked_value(value)
-            step = _checked_integer("step", step)
-            timestamp = _checked_integer("timestamp", timestamp)
+            value = checked_value(value)
+            step = checked_integer("step", step)
+            timestamp = checked_integer("timestamp", timestamp)
         while True:
             buffer, take = self._get_current()
             at = take()
@@ -300,7 +300,7 @@ class Journal:
         self.records_per_file = (size - _START) // _SIZE
         self.journal_id = f"{time.time_ns():016x}-{os.getpid()}-{secrets.token_hex(4)}"
         header = Header(
-            FORMAT, self.journal_id, self._parent_id, self.uri, socket.gethostname(), os.getpid(),
+            FORMAT, self.journal_id, self.parent_id, self.uri, socket.gethostname(), os.getpid(),
             time.time_ns() // 1_000_000, self.records_per_file,
         )  # fmt: skip
         root = self.root if self.root is not None else journal_root()
@@ -623,8 +623,8 @@ def dead_journals(root: Path | None = None, uri: str | None = None) -> Iterator[
 
     The caller must `close` each. Those of other URIs are passed over unless `uri` is None.
     """
-    if fcntl is None:
-        return
+    if fcntl is None:  # type: ignore[unreachable, unused-ignore]
+        return  # type: ignore[unreachable, unused-ignore]
     root = root if root is not None else journal_root()
     host = socket.gethostname()
     try:
@@ -723,6 +723,3 @@ def _read_ack(data: bytes) -> int:
         if len(piece) == _ACK.size and zlib.crc32(piece[:16]) == _ACK.unpack(piece)[2]:
             best = max(best, int(_ACK.unpack(piece)[1]))
     return best
-
-
-__all__ = ["CONTROL", "POINT", "SKIPPED", "DeadJournal", "File", "Journal", "dead_journals", "exists", "journal_root"]

@@ -80,7 +80,8 @@ class LocalTransport:
     def call(self, endpoint: Endpoint[Req, Res], req: Req, *, retry: bool = True) -> Res:
         store = self.store
         if endpoint.is_write:
-            return store.db.write(lambda session: endpoint.handler(store, req))
+            answer: Res = store.db.write(lambda session: endpoint.handler(store, req))
+            return answer
         return endpoint.handler(store, req)
 
     def probe(self) -> Version | None:
