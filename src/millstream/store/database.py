@@ -11,15 +11,14 @@ Within a write of the same thread, `read` and `write` join the transaction.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy.engine import URL, make_url
@@ -32,6 +31,9 @@ from millstream.store import names, schema
 from millstream.store.failures import driver_error, is_disconnect, translate
 from millstream.store.statement import Prepared, Statement, insert_into, insert_new, insert_or_ignore, upsert
 from millstream.store.writer import Writer
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Database", "Session", "Statement", "insert_into", "insert_new", "insert_or_ignore", "upsert"]
 
@@ -188,7 +190,7 @@ class Session:
             self._remember(name_id, name)
         return name
 
-    def names_of(self, name_ids: Sequence[int]) -> dict[int, str]:
+    def names_of(self, name_ids: Collection[int]) -> dict[int, str]:
         """The names of many keys, in one query for those that are not known yet."""
         known = self.database.name_cache.names
         found = {name_id: known[name_id] for name_id in name_ids if name_id in known}

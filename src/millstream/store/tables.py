@@ -28,7 +28,6 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.dialects import mysql
 
 metadata = MetaData(
     naming_convention={
@@ -43,7 +42,10 @@ HEAD_CHARS = 160
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """A 64-bit key; SQLite gives its fast rowid only to INTEGER."""
 
-_BYTEWISE = {"postgresql": "C", "mysql": "utf8mb4_bin", "mariadb": "utf8mb4_bin"}
+# compared by code point, blanks at the end included (the older utf8mb4_bin pads)
+_MYSQL_COLLATION = "utf8mb4_0900_bin"
+_MARIADB_COLLATION = "utf8mb4_nopad_bin"
+_LONG = 2**32 - 1  # TEXT and BLOB of this length are LONGTEXT and LONGBLOB; naming these would import the dialect
 
 
 def _string(length: int) -> String:
@@ -51,7 +53,8 @@ def _string(length: int) -> String:
     return (
         String(length)
         .with_variant(String(length, collation="C"), "postgresql")
-        .with_variant(String(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+        .with_variant(String(length, collation=_MYSQL_COLLATION), "mysql")
+        .with_variant(String(length, collation=_MARIADB_COLLATION), "mariadb")
     )
 
 
@@ -59,13 +62,19 @@ def _text() -> Text:
     return (
         Text()
         .with_variant(Text(collation="C"), "postgresql")
-        .with_variant(mysql.LONGTEXT(collation="utf8mb4_bin"), "mysql", "mariadb")
+        .with_variant(Text(_LONG, collation=_MYSQL_COLLATION), "mysql")
+        .with_variant(Text(_LONG, collation=_MARIADB_COLLATION), "mariadb")
     )
 
 
-_BLOB = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-_ROWLESS: dict[str, Any] = {"sqlite_with_rowid": False, "mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
-_PLAIN: dict[str, Any] = {"sqlite_autoincrement": True, "mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
+_BLOB = LargeBinary().with_variant(LargeBinary(_LONG), "mysql", "mariadb")
+_INNODB = {
+    f"{name}_{key}": value
+    for name in ("mysql", "mariadb")
+    for key, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
+_ROWLESS: dict[str, Any] = {"sqlite_with_rowid": False, **_INNODB}
+_PLAIN: dict[str, Any] = {"sqlite_autoincrement": True, **_INNODB}
 
 ACTIVE, DELETED = 1, 2
 """Values of the `lifecycle` columns."""

@@ -12,7 +12,6 @@ timeout is run again, then request by request.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 import time
@@ -27,6 +26,8 @@ from millstream.errors import MillstreamError, Overloaded, Unavailable
 from millstream.store.failures import is_disconnect, is_retryable, translate
 
 if TYPE_CHECKING:
+    import asyncio
+
     from millstream.store.database import Database, Session
 
 T = TypeVar("T")
@@ -131,6 +132,8 @@ class Writer:
         return future
 
     def submit_async(self, fn: Callable[[Session], T], key: str) -> asyncio.Future[T]:
+        import asyncio  # servers only: it takes a tenth of a first run's time to load
+
         request = Request(fn, key)
         request.loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = request.loop.create_future()
@@ -302,10 +305,7 @@ def _deliver(group: Iterable[Request[Any]]) -> None:
         if request.loop is not None:
             by_loop.setdefault(request.loop, []).append(request)
         elif isinstance(request.future, Future) and request.future.set_running_or_notify_cancel():
-            if request.error is not None:
-                request.future.set_exception(request.error)
-            else:
-                request.future.set_result(request.result)
+            _settle(request, request.future)
     for loop, requests in by_loop.items():
         try:
             loop.call_soon_threadsafe(_resolve, requests)  # one wake-up of the loop for the whole group
@@ -315,9 +315,12 @@ def _deliver(group: Iterable[Request[Any]]) -> None:
 
 def _resolve(requests: Iterable[Request[Any]]) -> None:
     for request in requests:
-        future = request.future
-        if isinstance(future, asyncio.Future) and not future.done():
-            if request.error is not None:
-                future.set_exception(request.error)
-            else:
-                future.set_result(request.result)
+        if request.future is not None and not request.future.done():
+            _settle(request, request.future)
+
+
+def _settle(request: Request[T], future: Future[T] | asyncio.Future[T]) -> None:
+    if request.error is not None:
+        future.set_exception(request.error)
+    else:
+        future.set_result(request.result)  # type: ignore[arg-type]
