@@ -1,0 +1,58 @@
+"""Histories of metrics: appended small, folded into packed chunks, read whole, in pages, sampled, or as a chart wants them.
+
+Every function takes a `Session`, the key of a run and the key of a name. Whoever writes must be inside of a write; a request that
+appends to several series, or does other things too, is one transaction with them. docs/series.md says how points are stored.
+
+    append(session, run, experiment_id, {name_id: metrics})      add points
+    summary_list(session, run)                                   count, first, last, min, max of each metric
+    history(session, run, name_id, max_results, page_token)      all points, or a page
+    columns(session, run, name_id)                               all points, as arrays
+    bulk(...), sample(...)                                       MLflow's calls for several runs
+    windows(session, runs, name_ids, width, axis, start, end)    exactly what a chart of that width shows
+    rewind(session, run, step, name_ids)                         delete from a step on
+    delete_series(session, run, name_id)                         delete for good
+    finish(session, run)                                         the run has ended: fold what is left
+    fold(session, run, name_id), fold_pending(db, limit)         move points into chunks
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from millstream.store.series.appending import append, finish
+
+if TYPE_CHECKING:
+    from millstream.store.series.folding import fold, fold_pending
+    from millstream.store.series.histories import bulk, columns, history, sample, summary_list
+    from millstream.store.series.rewinding import delete_series, rewind
+    from millstream.store.series.charts import windows
+
+_PLACES = {
+    "fold": "folding",
+    "fold_pending": "folding",
+    "bulk": "histories",
+    "columns": "histories",
+    "history": "histories",
+    "sample": "histories",
+    "summary_list": "histories",
+    "delete_series": "rewinding",
+    "rewind": "rewinding",
+    "windows": "charts",
+}
+"""Functions that need numpy: imported when first used, so that appending does without."""
+
+__all__ = [
+    "append", "bulk", "columns", "delete_series", "finish", "fold", "fold_pending", "history", "rewind", "sample",
+    "summary_list", "windows",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    function = getattr(import_module(f"{__name__}.{place}"), name)
+    globals()[name] = function
+    return function
