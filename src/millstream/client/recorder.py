@@ -98,7 +98,7 @@ class Recorder:
         self.shipper = Shipper(self.journal, self.transport, self.run_ids, self.root)
         self._appenders: dict[tuple[Any, ...], Append] = {}
         self._params: dict[str, dict[str, str]] = {}
-        self._offline_runs: set[str] = set()
+        self._offline_runs: dict[str, Run] = {}
         self._said_offline = False
         self._finalizer: object = None
 
@@ -287,14 +287,19 @@ class Recorder:
         tags = {USER_TAG: user_name() or _login(), **item.tags, RUN_NAME_TAG: name}
         item = msgspec.structs.replace(item, run_name=name, tags=tags)
         self._say_offline(None)
-        self._offline_runs.add(item.run_id)
         self.journal.put(item)
         experiment = item.experiment_id or f"{OFFLINE_EXPERIMENT}{item.experiment_name}"
         info = RunInfo(
             item.run_id, run_name=name, experiment_id=experiment, user_id=item.user_id, start_time=item.start_time,
             artifact_uri="",
         )  # fmt: skip
-        return Run(info, RunData(tag_list=[RunTag(*pair) for pair in tags.items()]))
+        run = Run(info, RunData(tag_list=[RunTag(*pair) for pair in tags.items()]))
+        self._offline_runs[item.run_id] = run
+        return run
+
+    def offline_run(self, run_id: str) -> Run | None:
+        """What is known here of a run that is not delivered yet."""
+        return self._offline_runs[run_id] if self.is_offline(run_id) else None
 
     def is_offline(self, run_id: str) -> bool:
         """Whether the run was started here while the server could not be reached, and is not delivered yet."""
@@ -302,7 +307,7 @@ class Recorder:
             return False
         if OFFLINE.get() or self.journal.pending > 0:
             return True
-        self._offline_runs.discard(run_id)
+        self._offline_runs.pop(run_id, None)
         return False
 
     def get_or_create_experiment(self, name: str) -> Experiment:
@@ -358,6 +363,8 @@ class Recorder:
         """Record the end, then wait like `flush(run_id)`; journals of forked workers that ended are delivered as well."""
         now = time.time_ns() // 1_000_000 if end_time is None else end_time
         req = runs.UpdateRun(checks.run_id(run_id), RunStatus(status), now)
+        if (offline := self.offline_run(run_id)) is not None:
+            offline.info.status, offline.info.end_time = RunStatus(status), now
         if SYNC.get() and not self.is_offline(run_id):
             self.flush(run_id, adopt=True)
             req.run_id = self.run_ids[run_id]
