@@ -244,6 +244,12 @@ S3_IGNORE_TLS: Setting[bool] = _setting(
 S3_UPLOAD_EXTRA_ARGS: Setting[str | None] = _setting(
     "S3_UPLOAD_EXTRA_ARGS", str, None, "JSON object of extra arguments of uploads.", mlflow=True
 )
+S3_EXPECTED_BUCKET_OWNER: Setting[str | None] = _setting(
+    "S3_EXPECTED_BUCKET_OWNER", str, None, "Account that must own the bucket.", mlflow=True
+)
+BOTO_CLIENT_ADDRESSING_STYLE: Setting[str] = _setting(
+    "BOTO_CLIENT_ADDRESSING_STYLE", str, "auto", "How buckets are addressed: auto, path or virtual.", mlflow=True
+)
 KERBEROS_TICKET_CACHE: Setting[str | None] = _setting(
     "KERBEROS_TICKET_CACHE", str, None, "Ticket cache for HDFS.", mlflow=True
 )

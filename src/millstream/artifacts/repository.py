@@ -16,7 +16,7 @@ from msgspec import Struct
 from millstream.artifacts import paths
 from millstream.artifacts.paths import ArtifactPath
 from millstream.entities import FileInfo
-from millstream.errors import ArtifactNotFound, InvalidValue, MissingLibrary, Unsupported
+from millstream.errors import InvalidValue, MissingLibrary, Unsupported
 
 Files = list[FileInfo]
 BLOCK_BYTES = 1 << 20
@@ -363,8 +363,25 @@ def local_root(uri: str) -> str:
     return os.path.abspath(unquote(parts.path))
 
 
-def not_found(path: str) -> ArtifactNotFound:
-    return ArtifactNotFound(path)
+def split_uri(uri: str) -> tuple[str, str]:
+    """A URI as the URI of a folder and a name in it; the name is "" for a root, such as a bucket, a run or a model."""
+    scheme = scheme_of(uri)
+    if scheme in ("", "file"):
+        root = local_root(uri)
+        return os.path.dirname(root), os.path.basename(root)
+    head, mark, query = uri.partition("?")
+    head = head.rstrip("/")
+    authority = len(urlsplit(head).scheme) + 1
+    if head[authority:].startswith("//"):
+        end = head.find("/", authority + 2)
+        authority = len(head) if end < 0 else end
+    place, slash, name = head[authority:].rpartition("/")
+    if scheme == "models" or not slash or not name or (scheme == "runs" and not place.strip("/")):
+        return uri, ""
+    return f"{head[:authority]}{place or ('/' if scheme in _ONE_SLASH else '')}{mark}{query}", name
+
+
+_ONE_SLASH = frozenset(("mlflow-artifacts", "runs"))
 
 
 def cannot(what: str, uri: str) -> Unsupported:
