@@ -6,7 +6,6 @@ import base64
 import configparser
 import logging
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -74,6 +73,8 @@ def authorization(uri: str) -> str | None:
 
 def extra_headers() -> dict[str, str]:
     """Headers of plug-ins. One that fails is skipped with a line."""
+    from importlib.metadata import entry_points
+
     headers: dict[str, str] = {}
     for point in entry_points(group=HEADER_PLUGINS):
         try:
@@ -101,6 +102,8 @@ def signer() -> Sign | None:
     name = TRACKING_AUTH.get()
     if not name:
         return None
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=AUTH_PLUGINS):
         provider: Any = point.load()()
         if provider.get_name() != name:
