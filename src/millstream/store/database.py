@@ -342,7 +342,7 @@ class Database:
         self._is_closed = False
         self._idle: list[Session] = []
         self._lock_timeout_s = settings.DATABASE_LOCK_TIMEOUT.get()
-        self._engine = _create_engine(self.url, self._lock_timeout_s)
+        self._engine = create_engine(self.url, self._lock_timeout_s)
         self._aside_lock = threading.Lock()
         self._aside: Session | None = None
         self._slots: threading.Semaphore | None = None
@@ -501,7 +501,7 @@ class Database:
         self._aside = None
         self._aside_lock = threading.Lock()
         self.name_cache = names.NameCache()
-        self._engine = _create_engine(self.url, self._lock_timeout_s)
+        self._engine = create_engine(self.url, self._lock_timeout_s)
         if self._slots is not None:
             self._slots = threading.BoundedSemaphore(max(1, settings.DATABASE_POOL_SIZE.get()))
 
@@ -540,7 +540,8 @@ def parse_url(uri: str) -> URL:
     return url
 
 
-def _create_engine(url: URL, lock_timeout_s: float) -> sqlalchemy.Engine:
+def create_engine(url: URL, lock_timeout_s: float = 60.0) -> sqlalchemy.Engine:
+    """An engine whose connections begin and commit nothing by themselves."""
     arguments: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         arguments = {"timeout": lock_timeout_s, "check_same_thread": False, "cached_statements": 512}

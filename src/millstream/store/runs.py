@@ -30,7 +30,8 @@ from millstream.errors import AlreadyExists, InvalidValue, ParamChanged, RunDele
 from millstream.store import experiments, inputs, logged_models, rules
 from millstream.store.database import Session, Statement, insert_into, insert_new, upsert
 from millstream.store.random_names import random_name
-from millstream.store.series.append import append as append_points
+from millstream.store.series import append as append_points
+from millstream.store.series import finish as finish_series
 from millstream.store.tables import ACTIVE, DELETED, HEAD_CHARS, run_params, run_tags, runs, series
 
 PAGE = 512
@@ -216,6 +217,8 @@ def update_info(
     run = lock(session, run_id)
     if status is not None:
         session.run(_SET_STATUS, run=run.key, new_status=status.number)
+        if status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED):
+            finish_series(session, run.key)
     if end_time is not None:
         session.run(_SET_END, run=run.key, new_end=end_time)
     if name:

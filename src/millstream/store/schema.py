@@ -31,7 +31,7 @@ version = Table(VERSION_TABLE, metadata, Column("version_num", String(32), prima
 
 _READ_VERSION = Statement(select(version.c.version_num))
 _STAMP = Statement(insert(version).values(version_num=bindparam("version_num")))
-_LOCK_KEY = 7_205_759_403_792_793
+LOCK_KEY = 7_205_759_403_792_793
 
 
 def ensure(database: Database, create: bool) -> None:
@@ -74,9 +74,9 @@ def _bring_up(database: Database, revision: str | None) -> None:
             f"{database.safe_uri} is of revision {revision}, this Millstream needs {HEAD}. Make a backup, then run: "
             f"millstream db upgrade {database.safe_uri}"
         )
-    from millstream.store import migrations
+    from millstream.store.migrations import upgrade
 
-    migrations.upgrade(database.url.render_as_string(hide_password=False))
+    upgrade(database.url.render_as_string(hide_password=False))
 
 
 def _switch_to_wal(session: Session) -> None:
@@ -99,7 +99,7 @@ def _create(session: Session) -> None:
     session.execute_text("BEGIN IMMEDIATE" if session.dialect == "sqlite" else "BEGIN")
     try:
         if session.dialect == "postgresql":
-            session.execute_text(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})")
+            session.execute_text(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
         if read_revision(session) is None:
             _create_tables(session)
         session.execute_text("COMMIT")
@@ -110,12 +110,12 @@ def _create(session: Session) -> None:
 
 def _create_in_mysql(session: Session) -> None:
     # DDL commits by itself there: the stamp comes last, and what a crash left half done is completed
-    session.execute_text(f"SELECT GET_LOCK('millstream-{_LOCK_KEY}', 60)")
+    session.execute_text(f"SELECT GET_LOCK('millstream-{LOCK_KEY}', 60)")
     try:
         if read_revision(session) is None:
             _create_tables(session)
     finally:
-        session.execute_text(f"SELECT RELEASE_LOCK('millstream-{_LOCK_KEY}')")
+        session.execute_text(f"SELECT RELEASE_LOCK('millstream-{LOCK_KEY}')")
 
 
 def _create_tables(session: Session) -> None:

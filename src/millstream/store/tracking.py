@@ -28,13 +28,12 @@ from millstream.entities import (
     RunInfo,
     RunStatus,
     RunTag,
-    SeriesSummary,
-    SeriesWindow,
     ViewType,
 )
 from millstream.errors import InvalidValue
 from millstream.store import experiments, inputs, logged_models, rules, runs
 from millstream.store.database import Database, Session
+from millstream.store.metrics import MetricReads
 
 if TYPE_CHECKING:
     from millstream.api.logged_models import DatasetFilter, ModelOrder
@@ -43,7 +42,7 @@ ARTIFACT_FOLDER = "mlartifacts"
 MAX_PAGE = 50_000
 
 
-class SqlTrackingStore:
+class SqlTrackingStore(MetricReads):
     """Experiments, runs, metrics, datasets and logged models in one database.
 
     Args:
@@ -220,7 +219,9 @@ class SqlTrackingStore:
         keys = [rules.experiment_key(experiment_id) for experiment_id in experiment_ids]
         selection = runs.parse_select(select)
         with self.db.read() as session:
-            found = search.search_runs(session, keys, filter, run_view_type, max_results, order_by, page_token, count)
+            found = search.search_runs(
+                session, experiment_ids, filter, run_view_type, max_results, order_by, page_token, count
+            )
             return PagedList(runs.load_runs(session, found.pks, selection), found.token, found.total)
 
     def rewind_run(self, run_id: str, step: int, keys: Sequence[str]) -> int:

@@ -12,25 +12,37 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
+from millstream.store import schema
+from millstream.store.database import create_engine, parse_url
 
-def upgrade(uri: str, revision: str = "head") -> None:
-    """Bring a database up to a revision, in one transaction where the database can.
+
+def upgrade(uri: str, revision: str = schema.HEAD) -> str:
+    """Bring a database up to a revision, in one transaction where the database can (not MySQL), and return that.
 
     Args:
-        uri: its SQLAlchemy URL.
+        uri: its SQLAlchemy URL. An empty database gets all tables.
     """
-    from millstream.store.database import parse_url
-
-    engine = sqlalchemy.create_engine(parse_url(uri), poolclass=sqlalchemy.NullPool)
+    engine = create_engine(parse_url(uri))
     try:
-        with engine.begin() as connection:
-            upgrade_connection(connection, revision)
+        with engine.connect() as connection:
+            _upgrade(connection, revision)
     finally:
         engine.dispose()
+    return revision
 
 
-def upgrade_connection(connection: sqlalchemy.Connection, revision: str = "head") -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+def _upgrade(connection: sqlalchemy.Connection, revision: str) -> None:
+    # connections are in autocommit mode: the transaction is ours, the lock first
+    dialect = connection.dialect.name
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if dialect == "sqlite" else "BEGIN")
+    try:
+        if dialect == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema.LOCK_KEY})")
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise

@@ -1,0 +1,263 @@
+"""Permanent deletion of what is in the trash: rows first, then the artifacts that they named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct, field
+from sqlalchemy import Select, Table, bindparam, delete, exists, func, select
+
+from millstream.errors import (
+    ExperimentNotFound,
+    InvalidState,
+    InvalidValue,
+    LoggedModelNotFound,
+    MillstreamError,
+    RunNotFound,
+)
+from millstream.store import rules
+from millstream.store.database import Database, Session, Statement
+from millstream.store.experiments import now_ms
+from millstream.store.tables import ACTIVE, DELETED, datasets, experiments, logged_models, run_inputs, run_models, runs
+
+T = TypeVar("T")
+
+PAGE = 100
+"""Objects removed in one transaction, so that other writers wait little."""
+
+_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000}
+_AGE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
+
+
+class Collected(Struct):
+    """What was removed, by public id, and which artifacts could not be."""
+
+    run_ids: list[str] = field(default_factory=list)
+    model_ids: list[str] = field(default_factory=list)
+    experiment_ids: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class _Item(Struct):
+    key: int
+    public_id: str
+    lifecycle: int
+    deleted_time: int | None
+    location: str
+
+
+def parse_age(text: str) -> int:
+    """Milliseconds of an age such as `7d12h`, `30m` or `1.5d`: days, hours, minutes, seconds.
+
+    Raises InvalidValue for anything else.
+    """
+    found = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
+    units = [unit for _, unit in found]
+    if _AGE.fullmatch(text) is None or sorted(units, key="dhms".index) != units or len(set(units)) != len(units):
+        raise InvalidValue(f"{text!r} is not an age. Write days, hours, minutes, seconds, such as 7d12h or 1d2h3m4s.")
+    return int(sum(float(number) * _UNITS_MS[unit] for number, unit in found))
+
+
+def collect(
+    db: Database,
+    *,
+    older_than: int | None = None,
+    run_ids: Sequence[str] | None = None,
+    experiment_ids: Sequence[str] | None = None,
+    logged_model_ids: Sequence[str] | None = None,
+    delete_artifacts: Callable[[str], None] | None = None,
+) -> Collected:
+    """Remove deleted runs, logged models and experiments for good.
+
+    Without ids, everything in the trash; with ids, only what they name. An experiment takes its runs and models along.
+
+    Args:
+        older_than: milliseconds since the deletion, at least (`parse_age`).
+        delete_artifacts: called with the URI of each artifact folder once its rows are gone; what it raises is reported.
+    Raises:
+        NotFound, InvalidState: an id names nothing, or something that is active or younger; nothing was removed then.
+    """
+    latest = None if older_than is None else now_ms() - older_than
+    names_some = any(ids is not None for ids in (run_ids, experiment_ids, logged_model_ids))
+    with db.read() as session:
+        if names_some:
+            doomed_runs = _named(session, runs, run_ids or (), latest, "Run", RunNotFound)
+            doomed_models = _named(
+                session, logged_models, logged_model_ids or (), latest, "Logged model", LoggedModelNotFound
+            )
+            doomed = _named(session, experiments, experiment_ids or (), latest, "Experiment", ExperimentNotFound)
+            for experiment in doomed:
+                if _active_runs(session, experiment.key):
+                    raise InvalidState(f"Experiment {experiment.public_id!r} has active runs. Delete them first.")
+        else:
+            doomed_runs = _in_trash(session, runs, latest)
+            doomed_models = _in_trash(session, logged_models, latest)
+            doomed = [item for item in _in_trash(session, experiments, latest) if not _active_runs(session, item.key)]
+        for experiment in doomed:
+            doomed_runs += _of_experiment(session, runs, experiment.key)
+            doomed_models += _of_experiment(session, logged_models, experiment.key)
+    collected = Collected()
+    locations: list[str] = []
+    for page in _pages(_unique(doomed_runs)):
+        removed = db.write(lambda session, page=page: _remove_runs(session, page))  # type: ignore[misc]
+        collected.run_ids += [item.public_id for item in removed]
+        locations += [item.location for item in removed]
+    gone = {item.key for item in doomed}
+    for page in _pages(_unique(doomed_models)):
+        removed = db.write(lambda session, page=page: _remove_models(session, page, gone))  # type: ignore[misc]
+        collected.model_ids += [item.public_id for item in removed]
+        locations += [item.location for item in removed]
+    for experiment in doomed:
+        if db.write(lambda session, experiment=experiment: _remove_experiment(session, experiment)):  # type: ignore[misc]
+            collected.experiment_ids.append(experiment.public_id)
+            if experiment.location.rstrip("/").rsplit("/", 1)[-1] == experiment.public_id:
+                locations.append(experiment.location)  # else the user chose it, and other things may be there
+    if delete_artifacts is not None:
+        for location in locations:
+            try:
+                delete_artifacts(location)
+            except (MillstreamError, OSError) as error:
+                collected.failures.append(f"{location}: {error}")
+    return collected
+
+
+# ---------------------------------------------------------------- what to remove
+
+
+def _items(table: Table) -> Select[Any]:
+    public_id = {runs: "run_id", logged_models: "model_id", experiments: "id"}[table]
+    location = "artifact_location" if table is experiments else "artifact_uri"
+    return select(table.c.id, table.c[public_id], table.c.lifecycle, table.c.deleted_time, table.c[location])
+
+
+def _public_id(table: Table) -> Any:
+    return {runs: runs.c.run_id, logged_models: logged_models.c.model_id, experiments: experiments.c.id}[table]
+
+
+_TRASH = {
+    table: Statement(
+        _items(table).where(table.c.lifecycle == DELETED, func.coalesce(table.c.deleted_time, 0) <= bindparam("latest"))
+    )
+    for table in (runs, logged_models, experiments)
+}
+_BY_PUBLIC_ID = {
+    table: Statement(_items(table).where(_public_id(table) == bindparam("public_id")))
+    for table in (runs, logged_models, experiments)
+}
+_OF_EXPERIMENT = {
+    table: Statement(_items(table).where(table.c.experiment_id == bindparam("experiment_id")))
+    for table in (runs, logged_models)
+}
+_ACTIVE_RUN = Statement(
+    select(runs.c.id).where(runs.c.experiment_id == bindparam("experiment_id"), runs.c.lifecycle == ACTIVE).limit(1)
+)
+
+
+def _in_trash(session: Session, table: Table, latest: int | None) -> list[_Item]:
+    rows = session.rows(_TRASH[table], latest=2**62 if latest is None else latest)
+    return [_Item(row[0], str(row[1]), *row[2:]) for row in rows]
+
+
+def _of_experiment(session: Session, table: Table, experiment: int) -> list[_Item]:
+    return [_Item(*row) for row in session.rows(_OF_EXPERIMENT[table], experiment_id=experiment)]
+
+
+def _active_runs(session: Session, experiment: int) -> bool:
+    return session.row(_ACTIVE_RUN, experiment_id=experiment) is not None
+
+
+def _named(
+    session: Session,
+    table: Table,
+    ids: Sequence[str],
+    latest: int | None,
+    what: str,
+    missing: Callable[[str], MillstreamError],
+) -> list[_Item]:
+    found: list[_Item] = []
+    for public_id in ids:
+        key: str | int = (
+            rules.experiment_key(public_id) if table is experiments else rules.check_text(public_id, "An id")
+        )
+        row = session.row(_BY_PUBLIC_ID[table], public_id=key)
+        if row is None:
+            raise missing(public_id)
+        item = _Item(row[0], str(row[1]), *row[2:])
+        if item.lifecycle == ACTIVE:
+            raise InvalidState(f"{what} {public_id!r} is active. Delete it first; only the trash is removed for good.")
+        if latest is not None and (item.deleted_time or 0) > latest:
+            raise InvalidState(f"{what} {public_id!r} was deleted more recently than asked for.")
+        found.append(item)
+    return found
+
+
+def _unique(items: Sequence[_Item]) -> list[_Item]:
+    return list({item.key: item for item in items}.values())
+
+
+def _pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), PAGE):
+        yield items[start : start + PAGE]
+
+
+# ---------------------------------------------------------------- removing it; rows that refer to it go by foreign key
+
+_LOCK_RUNS = Statement(
+    select(runs.c.id, runs.c.experiment_id)
+    .where(runs.c.id.in_(bindparam("keys", expanding=True)), runs.c.lifecycle == DELETED)
+    .order_by(runs.c.id)
+    .with_for_update()
+)
+_DELETE_RUNS = Statement(delete(runs).where(runs.c.id.in_(bindparam("keys", expanding=True))))
+_DELETE_UNUSED_DATASETS = Statement(
+    delete(datasets).where(
+        datasets.c.experiment_id.in_(bindparam("experiments", expanding=True)),
+        ~exists().where(run_inputs.c.dataset == datasets.c.id).correlate(datasets),
+    )
+)
+_LOCK_MODELS = Statement(
+    select(logged_models.c.id, logged_models.c.lifecycle, logged_models.c.experiment_id)
+    .where(logged_models.c.id.in_(bindparam("keys", expanding=True)))
+    .order_by(logged_models.c.id)
+    .with_for_update()
+)
+_DELETE_MODELS = Statement(delete(logged_models).where(logged_models.c.id.in_(bindparam("keys", expanding=True))))
+_DELETE_LINKS = Statement(delete(run_models).where(run_models.c.model_id.in_(bindparam("ids", expanding=True))))
+_LOCK_EXPERIMENT = Statement(
+    select(experiments.c.lifecycle).where(experiments.c.id == bindparam("key")).with_for_update()
+)
+_REST = {
+    table: Statement(select(table.c.id).where(table.c.experiment_id == bindparam("key")).limit(1))
+    for table in (runs, logged_models)
+}
+_DELETE_EXPERIMENT = Statement(delete(experiments).where(experiments.c.id == bindparam("key")))
+
+
+def _remove_runs(session: Session, items: Sequence[_Item]) -> list[_Item]:
+    """Remove those that are still deleted (one may have been restored meanwhile)."""
+    still = dict(session.rows(_LOCK_RUNS, keys=[item.key for item in items]))
+    if still:
+        session.run(_DELETE_RUNS, keys=list(still))
+        session.run(_DELETE_UNUSED_DATASETS, experiments=sorted(set(still.values())))
+    return [item for item in items if item.key in still]
+
+
+def _remove_models(session: Session, items: Sequence[_Item], gone_experiments: set[int]) -> list[_Item]:
+    """Remove those that are still deleted, or whose experiment goes."""
+    rows = session.rows(_LOCK_MODELS, keys=[item.key for item in items])
+    still = {key for key, lifecycle, experiment in rows if lifecycle == DELETED or experiment in gone_experiments}
+    removed = [item for item in items if item.key in still]
+    if removed:
+        session.run(_DELETE_LINKS, ids=[item.public_id for item in removed])
+        session.run(_DELETE_MODELS, keys=sorted(still))
+    return removed
+
+
+def _remove_experiment(session: Session, item: _Item) -> bool:
+    row = session.row(_LOCK_EXPERIMENT, key=item.key)
+    if row is None or row[0] != DELETED or any(session.row(rest, key=item.key) for rest in _REST.values()):
+        return False
+    session.run(_DELETE_EXPERIMENT, key=item.key)
+    return True

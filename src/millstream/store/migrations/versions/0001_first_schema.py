@@ -1,0 +1,365 @@
+"""The first schema, as it was released: a frozen copy of `tables.py`, not to be changed.
+
+Revision ID: 0001
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+HEAD_CHARS = 160
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""A 64-bit key; SQLite gives its fast rowid only to INTEGER."""
+
+# compared by code point, blanks at the end included (the older utf8mb4_bin pads)
+_MYSQL_COLLATION = "utf8mb4_0900_bin"
+_MARIADB_COLLATION = "utf8mb4_nopad_bin"
+_LONG = 2**32 - 1  # TEXT and BLOB of this length are LONGTEXT and LONGBLOB; naming these would import the dialect
+
+
+def _string(length: int) -> String:
+    """Text up to `length` characters, compared by code point on every database."""
+    return (
+        String(length)
+        .with_variant(String(length, collation="C"), "postgresql")
+        .with_variant(String(length, collation=_MYSQL_COLLATION), "mysql")
+        .with_variant(String(length, collation=_MARIADB_COLLATION), "mariadb")
+    )
+
+
+def _text() -> Text:
+    return (
+        Text()
+        .with_variant(Text(collation="C"), "postgresql")
+        .with_variant(Text(_LONG, collation=_MYSQL_COLLATION), "mysql")
+        .with_variant(Text(_LONG, collation=_MARIADB_COLLATION), "mariadb")
+    )
+
+
+_BLOB = LargeBinary().with_variant(LargeBinary(_LONG), "mysql", "mariadb")
+_INNODB = {
+    f"{name}_{key}": value
+    for name in ("mysql", "mariadb")
+    for key, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
+_ROWLESS: dict[str, Any] = {"sqlite_with_rowid": False, **_INNODB}
+_PLAIN: dict[str, Any] = {"sqlite_autoincrement": True, **_INNODB}
+
+
+names = Table(
+    "names",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", _string(512), nullable=False, unique=True),
+    **_PLAIN,
+)
+
+# ---------------------------------------------------------------- experiments
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", _string(500), nullable=False, unique=True),
+    Column("artifact_location", _text(), nullable=False),
+    Column("lifecycle", SmallInteger, nullable=False),
+    Column("creation_time", BigInteger, nullable=False),
+    Column("last_update_time", BigInteger, nullable=False),
+    Column("deleted_time", BigInteger),
+    Index("ix_experiments_page", "lifecycle", "creation_time", "id"),
+    **_PLAIN,
+)
+
+experiment_tags = Table(
+    "experiment_tags",
+    metadata,
+    Column("experiment_id", BigId, ForeignKey("experiments.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("value", _text(), nullable=False),
+    **_ROWLESS,
+)
+
+# ---------------------------------------------------------------- runs
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("run_id", _string(256), nullable=False, unique=True),  # the public id
+    Column("experiment_id", BigId, ForeignKey("experiments.id"), nullable=False),
+    Column("name", _text(), nullable=False),
+    Column("user_id", _string(256), nullable=False),
+    Column("status", SmallInteger, nullable=False),  # RunStatus.number
+    Column("start_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger),
+    Column("lifecycle", SmallInteger, nullable=False),
+    Column("deleted_time", BigInteger),
+    Column("artifact_uri", _text(), nullable=False),
+    Index("ix_runs_page", "experiment_id", "lifecycle", "start_time", "run_id"),
+    Index("ix_runs_deleted", "lifecycle", "deleted_time"),
+    **_PLAIN,
+)
+
+run_params = Table(
+    "run_params",
+    metadata,
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("experiment_id", BigId, nullable=False),
+    Column("head", _string(HEAD_CHARS), nullable=False),
+    Column("rest", _text()),
+    Index("ix_run_params_search", "experiment_id", "name_id", "head", "run"),
+    **_ROWLESS,
+)
+
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("experiment_id", BigId, nullable=False),
+    Column("head", _string(HEAD_CHARS), nullable=False),
+    Column("rest", _text()),
+    Index("ix_run_tags_search", "experiment_id", "name_id", "head", "run"),
+    **_ROWLESS,
+)
+
+# ---------------------------------------------------------------- metrics (the series store)
+
+series = Table(
+    "series",
+    metadata,
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("experiment_id", BigId, nullable=False),
+    # `last` is the point with the greatest (step, timestamp, value); a NaN value is stored as NULL everywhere
+    Column("count", BigInteger, nullable=False),
+    Column("nan_count", BigInteger, nullable=False),
+    Column("last_value", Double),
+    Column("last_step", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("first_value", Double),
+    Column("first_step", BigInteger, nullable=False),
+    Column("first_time", BigInteger, nullable=False),
+    Column("min_value", Double),
+    Column("min_step", BigInteger),
+    Column("min_time", BigInteger),
+    Column("max_value", Double),
+    Column("max_step", BigInteger),
+    Column("max_time", BigInteger),
+    Column("unfolded", Integer, nullable=False),  # points still in `tails`
+    Index("ix_series_search", "experiment_id", "name_id", "last_value", "run"),
+    **_ROWLESS,
+)
+
+tails = Table(
+    "tails",
+    metadata,
+    # points as they came, one row per write and series, until they are folded into `chunks`; `seq` grows with each write
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("points", _BLOB, nullable=False),
+    **_ROWLESS,
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    # folded points: disjoint stretches of a series in order of (step, timestamp, value); `seq` orders them.
+    # The three texts of bytes are described in `store.series.codec`; `points` stands last, so that it is read only if wanted
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("first_step", BigInteger, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("min_time", BigInteger, nullable=False),
+    Column("max_time", BigInteger, nullable=False),
+    Column("root", _BLOB, nullable=False),
+    Column("pyramid", _BLOB, nullable=False),
+    Column("points", _BLOB, nullable=False),
+    **_ROWLESS,
+)
+
+fold_queue = Table(
+    "fold_queue",
+    metadata,
+    # series whose tails are worth folding
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, primary_key=True),
+    **_ROWLESS,
+)
+
+# ---------------------------------------------------------------- datasets, inputs, outputs
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("experiment_id", BigId, ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
+    Column("name", _string(500), nullable=False),
+    Column("digest", _string(36), nullable=False),
+    Column("source_type", _text(), nullable=False),
+    Column("source", _text(), nullable=False),
+    Column("schema", _text()),
+    Column("profile", _text()),
+    Index("ix_datasets_identity", "experiment_id", "name", "digest", unique=True),
+    **_PLAIN,
+)
+
+run_inputs = Table(
+    "run_inputs",
+    metadata,
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("dataset", BigId, ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
+    Column("context", _string(500)),  # the tag mlflow.data.context, for search
+    Column("tags", _text(), nullable=False),  # JSON: [[key, value], ...]
+    Index("ix_run_inputs_dataset", "dataset", "run"),
+    **_ROWLESS,
+)
+
+run_models = Table(
+    "run_models",
+    metadata,
+    Column("run", BigId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("is_output", SmallInteger, primary_key=True),
+    Column("model_id", _string(64), primary_key=True),
+    Column("step", BigInteger, nullable=False),
+    Index("ix_run_models_model", "model_id"),
+    **_ROWLESS,
+)
+
+# ---------------------------------------------------------------- logged models
+
+logged_models = Table(
+    "logged_models",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("model_id", _string(64), nullable=False, unique=True),
+    Column("experiment_id", BigId, ForeignKey("experiments.id"), nullable=False),
+    Column("name", _text(), nullable=False),
+    Column("creation_time", BigInteger, nullable=False),
+    Column("last_update_time", BigInteger, nullable=False),
+    Column("artifact_uri", _text(), nullable=False),
+    Column("status", SmallInteger, nullable=False),  # LoggedModelStatus.number
+    Column("status_message", _text()),
+    Column("model_type", _text(), nullable=False),
+    Column("source_run_id", _string(256), nullable=False),
+    Column("lifecycle", SmallInteger, nullable=False),
+    Column("deleted_time", BigInteger),
+    Index("ix_logged_models_page", "experiment_id", "lifecycle", "creation_time", "model_id"),
+    **_PLAIN,
+)
+
+logged_model_params = Table(
+    "logged_model_params",
+    metadata,
+    Column("model", BigId, ForeignKey("logged_models.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("value", _text(), nullable=False),
+    **_ROWLESS,
+)
+
+logged_model_tags = Table(
+    "logged_model_tags",
+    metadata,
+    Column("model", BigId, ForeignKey("logged_models.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("value", _text(), nullable=False),
+    **_ROWLESS,
+)
+
+logged_model_metrics = Table(
+    "logged_model_metrics",
+    metadata,
+    # few points a model: a row each; identity is the whole point, kept unique by the store
+    Column("id", BigId, primary_key=True),
+    Column("model", BigId, ForeignKey("logged_models.id", ondelete="CASCADE"), nullable=False),
+    Column("name_id", BigId, ForeignKey("names.id"), nullable=False),
+    Column("run_id", _string(256), nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("value", Double),  # NULL is NaN
+    Column("dataset_name", _string(500)),
+    Column("dataset_digest", _string(36)),
+    Index("ix_logged_model_metrics_model", "model", "name_id", "timestamp", "step"),
+    Index("ix_logged_model_metrics_search", "name_id", "value", "model"),
+    **_PLAIN,
+)
+
+# ---------------------------------------------------------------- registry (searched here; its endpoints come with the registry)
+
+registered_models = Table(
+    "registered_models",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", _string(256), nullable=False, unique=True),
+    Column("description", _text()),
+    Column("creation_time", BigInteger, nullable=False),
+    Column("last_update_time", BigInteger, nullable=False),
+    **_PLAIN,
+)
+
+registered_model_tags = Table(
+    "registered_model_tags",
+    metadata,
+    Column("model", BigId, ForeignKey("registered_models.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("value", _text(), nullable=False),
+    **_ROWLESS,
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("model", BigId, ForeignKey("registered_models.id", ondelete="CASCADE"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("source", _text(), nullable=False),
+    Column("run_id", _string(256), nullable=False),
+    Column("creation_time", BigInteger, nullable=False),
+    Column("last_update_time", BigInteger, nullable=False),
+    Index("ix_model_versions_identity", "model", "version", unique=True),
+    **_PLAIN,
+)
+
+model_version_tags = Table(
+    "model_version_tags",
+    metadata,
+    Column("version", BigId, ForeignKey("model_versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
+    Column("value", _text(), nullable=False),
+    **_ROWLESS,
+)
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    metadata.create_all(op.get_bind(), checkfirst=False)
