@@ -44,8 +44,8 @@ def _is_hashed(column: pd.Series) -> bool:
     dtype = column.dtype
     if types.is_numeric_dtype(dtype) or types.is_timedelta64_dtype(dtype):
         return not types.is_bool_dtype(dtype)
-    if dtype == object:
-        return bool(types.infer_dtype(column, skipna=False) == "string")
+    if types.is_object_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
+        return bool(types.infer_dtype(column.astype(object), skipna=False) == "string")
     return isinstance(dtype, pd.StringDtype) and not column.isna().any()
 
 

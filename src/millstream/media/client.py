@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import IO, TYPE_CHECKING, Any
 
+from millstream.artifacts.paths import check as artifact_path
 from millstream.entities import LOGGED_ARTIFACTS_TAG, LOGGED_IMAGES_TAG, Run
 from millstream.errors import InvalidValue, NotFound
 from millstream.media import figures, images, tables, texts
-from millstream.media.paths import artifact_path
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COMPRESSED_SIDE = 256
 """Longest side in pixels of the small copy that galleries show."""
 
+SLASH = "+"
+"""Stands for `/` of a key in a file's name. MLflow writes `#` today, which no artifact path may hold here, and reads both."""
+
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_\-./ ]+")
 
 
@@ -160,7 +163,7 @@ def series_files(key: str, step: int, timestamp: int) -> tuple[str, str]:
         )
     # The first character sorts a file's id apart from the hex digits of other ids.
     unique = random.choice(string.ascii_lowercase[6:]) + str(uuid.uuid4())[1:]
-    stem = f"images/{key.replace('/', '#')}%step%{step}%timestamp%{timestamp}%{unique}"
+    stem = f"images/{key.replace('/', SLASH)}%step%{step}%timestamp%{timestamp}%{unique}"
     return f"{stem}.png", f"{stem}%compressed.webp"
 
 

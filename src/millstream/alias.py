@@ -1,0 +1,232 @@
+"""MLflow's names for what is here: `mlflow.tracking.client` and so on, and the import hook behind `install_as_mlflow`.
+
+`import millstream as mlflow` serves code that says `mlflow.name`. Code that imports `mlflow` by itself (Lightning, Optuna,
+Transformers, your own `from mlflow.entities import Metric`) is served once `install_as_mlflow()` was called.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Sequence
+from types import ModuleType
+from typing import Any
+
+from millstream.version import MLFLOW_API_VERSION
+
+MODULES: dict[str, str] = {
+    "artifacts": "millstream.artifacts",
+    "client": "millstream.client.client",
+    "config": "millstream.tracking.config",
+    "data": "millstream.data",
+    "entities": "millstream.entities",
+    "environment_variables": "millstream.mlflow_names.environment_variables",
+    "exceptions": "millstream.exceptions",
+    "system_metrics": "millstream.mlflow_names.system_metrics",
+    "tracking": "millstream.tracking",
+    "utils": "millstream.mlflow_names.utils",
+    "version": "millstream.mlflow_names.version",
+}
+"""Modules that code reaches as attributes: `mlflow.<name>`. Those that hold no more than names stand in `mlflow_names`."""
+
+SUBMODULES: dict[str, str] = {
+    "config.async_logging": "millstream.tracking.config",
+    "data.dataset": "millstream.data.dataset",
+    "entities.dataset": "millstream.entities",
+    "entities.dataset_input": "millstream.entities",
+    "entities.experiment": "millstream.entities",
+    "entities.file_info": "millstream.entities",
+    "entities.input_tag": "millstream.entities",
+    "entities.lifecycle_stage": "millstream.entities",
+    "entities.logged_model": "millstream.entities",
+    "entities.metric": "millstream.entities",
+    "entities.param": "millstream.entities",
+    "entities.run": "millstream.entities",
+    "entities.run_data": "millstream.entities",
+    "entities.run_info": "millstream.entities",
+    "entities.run_status": "millstream.entities",
+    "entities.run_tag": "millstream.entities",
+    "entities.source_type": "millstream.entities",
+    "entities.view_type": "millstream.entities",
+    "store": "millstream.mlflow_names.store",
+    "store.artifact": "millstream.mlflow_names.store",
+    "store.artifact.artifact_repository_registry": "millstream.mlflow_names.store",
+    "store.entities": "millstream.entities",
+    "store.entities.paged_list": "millstream.entities",
+    "system_metrics.system_metrics_monitor": "millstream.mlflow_names.system_metrics",
+    "tracking.artifact_utils": "millstream.mlflow_names.artifact_utils",
+    "tracking.client": "millstream.client.client",
+    "tracking.context": "millstream.tracking.context",
+    "tracking.context.abstract_context": "millstream.tracking.context",
+    "tracking.context.registry": "millstream.tracking.context",
+    "tracking.fluent": "millstream.tracking.fluent",
+    "utils.async_logging": "millstream.client.operations",
+    "utils.async_logging.run_operations": "millstream.client.operations",
+    "utils.file_utils": "millstream.mlflow_names.utils",
+    "utils.mlflow_tags": "millstream.mlflow_names.mlflow_tags",
+    "utils.name_utils": "millstream.mlflow_names.utils",
+    "utils.time": "millstream.mlflow_names.utils",
+    "utils.uri": "millstream.mlflow_names.utils",
+    "utils.validation": "millstream.mlflow_names.validation",
+}
+"""Modules below those; `mlflow.data.<x>` are in `millstream.data.ALIASES`."""
+
+LATER: dict[str, str] = {
+    "models": "models",
+    "pyfunc": "models",
+    "types": "models",
+    "register_model": "the model registry",
+    "search_registered_models": "the model registry",
+    "search_model_versions": "the model registry",
+    "set_model_version_tag": "the model registry",
+    "entities.model_registry": "the model registry",
+    "store.model_registry": "the model registry",
+    "autolog": "autologging",
+    "evaluate": "evaluation",
+    "projects": "projects",
+    "run": "projects",
+    "deployments": "serving",
+    "sagemaker": "serving",
+    **dict.fromkeys(
+        (
+            "catboost", "fastai", "gluon", "h2o", "johnsnowlabs", "keras", "lightgbm", "mleap", "onnx", "paddle", "pmdarima",
+            "prophet", "pytorch", "sentence_transformers", "shap", "sklearn", "spacy", "spark", "statsmodels", "tensorflow",
+            "transformers", "xgboost",
+        ),
+        "models and autologging",
+    ),
+}  # fmt: skip
+"""Names that a later part brings, and which."""
+
+NEVER = frozenset(
+    {"anthropic", "ag2", "autogen", "bedrock", "crewai", "dspy", "gateway", "gemini", "genai", "groq", "langchain", "litellm",
+     "llama_index", "metrics", "mistral", "openai", "promptflow", "prompt", "register_prompt", "load_prompt", "smolagents",
+     "trace", "traces", "tracing", "start_span", "search_traces", "get_trace", "semantic_kernel"}
+)  # fmt: skip
+"""Names of what is not offered: traces, prompts, judges, gateways."""
+
+
+class MissingName(AttributeError):
+    """A name of MLflow's that is not served."""
+
+
+def _missing(name: str) -> str | None:
+    """Why a name of MLflow's is not served; None for a name that MLflow has not either, as far as is known here."""
+    top = name.split(".")[0]
+    part = LATER.get(name) or LATER.get(top)
+    if part is not None:
+        return f"mlflow.{name} is not served yet: it comes with a later part of Millstream ({part})."
+    if top in NEVER:
+        return f"mlflow.{name} is not served: Millstream offers no traces, prompts, judges or gateways."
+    return None
+
+
+def attribute(name: str) -> Any:
+    """The attribute `name` of `mlflow`, as far as `millstream` has none of that name itself."""
+    if name in MODULES:
+        return importlib.import_module(MODULES[name])
+    raise MissingName(_missing(name) or f"module 'millstream' has no attribute {name!r}")
+
+
+def _module_for(name: str) -> str | None:
+    """The module of ours that serves `mlflow.<name>`."""
+    found = MODULES.get(name) or SUBMODULES.get(name)
+    if found is None and name.startswith("data."):
+        from millstream import data
+
+        below = name.removeprefix("data.")
+        found = f"millstream.data.{data.ALIASES.get(below, below)}"
+        if below not in data.ALIASES:
+            return None
+    return found
+
+
+class _AliasLoader(importlib.abc.Loader):
+    """Gives the module of ours itself, so that classes are the same under both names."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        module = ModuleType(spec.name)
+        source = importlib.import_module(self._target)
+        module.__doc__ = source.__doc__
+        module.__dict__["__getattr__"] = lambda name: _forward(source, module, name)
+        module.__dict__["__dir__"] = lambda: dir(source)
+        if hasattr(source, "__all__"):
+            module.__dict__["__all__"] = [name for name in source.__all__ if not name.startswith("__")]
+        else:
+            module.__dict__["__all__"] = [name for name in dir(source) if not name.startswith("_")]
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ == "mlflow":
+            module.__dict__["__version__"] = MLFLOW_API_VERSION
+
+
+def _forward(source: ModuleType, module: ModuleType, name: str) -> Any:
+    if name.startswith("__") and name.endswith("__"):
+        raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+    below = f"{module.__name__}.{name}".removeprefix("mlflow.")
+    if not isinstance(source.__dict__.get(name), type) and _module_for(below) is not None:
+        return importlib.import_module(f"mlflow.{below}")
+    value = getattr(source, name)
+    module.__dict__[name] = value
+    return value
+
+
+class MlflowFinder(importlib.abc.MetaPathFinder):
+    """Finds `mlflow` and what is below it; also says that `mlflow` is installed, at the level of the API that we answer."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname == "mlflow":
+            return importlib.machinery.ModuleSpec(fullname, _AliasLoader("millstream"), is_package=True)
+        if not fullname.startswith("mlflow."):
+            return None
+        name = fullname.removeprefix("mlflow.")
+        found = _module_for(name)
+        if found is None:
+            reason = _missing(name)
+            if reason is not None:
+                raise ModuleNotFoundError(reason, name=fullname)
+            return None
+        return importlib.machinery.ModuleSpec(fullname, _AliasLoader(found), is_package=True)
+
+    def find_distributions(self, context: Any = None) -> Iterable[importlib.metadata.Distribution]:
+        name = getattr(context, "name", None)
+        return [_Distribution()] if name == "mlflow" else []
+
+
+class _Distribution(importlib.metadata.Distribution):
+    """What version checks read."""
+
+    def read_text(self, filename: str) -> str | None:
+        if filename != "METADATA":
+            return None
+        return f"Metadata-Version: 2.1\nName: mlflow\nVersion: {MLFLOW_API_VERSION}\nSummary: Served by Millstream\n"
+
+    def locate_file(self, path: Any) -> Any:
+        raise FileNotFoundError(path)
+
+
+def install_as_mlflow() -> None:
+    """Let `import mlflow` give Millstream in this process, whether MLflow is installed or not.
+
+    To be called before anything imports `mlflow`. `mlflow.__version__` is the level of the API that we answer.
+
+    Raises:
+        RuntimeError: the real `mlflow` is imported already.
+    """
+    present = sys.modules.get("mlflow")
+    if present is not None and not isinstance(getattr(present.__spec__, "loader", None), _AliasLoader):
+        raise RuntimeError(
+            "The mlflow package is imported already. Call millstream.install_as_mlflow() first thing in the program."
+        )
+    if not any(isinstance(finder, MlflowFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, MlflowFinder())
+    importlib.import_module("mlflow")

@@ -1,0 +1,1 @@
+"""Modules of MLflow's that hold names only, for code that imports them (see `millstream.alias`)."""
