@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from millstream.store.series.appending import append, finish
 
 if TYPE_CHECKING:
+    from millstream.store.series.charts import windows
     from millstream.store.series.folding import fold, fold_pending
     from millstream.store.series.histories import bulk, columns, history, sample, summary_list
     from millstream.store.series.rewinding import delete_series, rewind
-    from millstream.store.series.charts import windows
 
 _PLACES = {
     "fold": "folding",

@@ -7,9 +7,8 @@ with the stored points of their range first, see `overlap`.
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from operator import lt
 from struct import Struct
@@ -27,9 +26,6 @@ FOLD_INLINE = 8192
 
 WORTH_AT_END = 16
 """Unfolded points of a finished series that are worth folding."""
-
-_ONE_POINT = Struct("<qqd")
-_SWAPS = sys.byteorder == "big"
 
 Batch = tuple[Sequence[int], Sequence[int], Sequence[float]]
 """Steps, timestamps and values in order of the series, each point once; NaN is NaN."""
@@ -61,7 +57,7 @@ def append(session: Session, run: int, experiment_id: int, points: Mapping[int, 
             continue
         row = known.get(name_id)
         batch, nans = _batch(metrics)
-        if row is not None and row.count and _first(batch) <= row.last:
+        if row is not None and row.points and _first(batch) <= row.last:
             from millstream.store.series.overlap import without_known
 
             batch = without_known(session, run, name_id, batch)
@@ -77,7 +73,7 @@ def append(session: Session, run: int, experiment_id: int, points: Mapping[int, 
         tails.append({"run": run, "name_id": name_id, "seq": count, "points": _packed(batch)})
         if unfolded >= FOLD_INLINE:
             too_long.append(name_id)
-        elif unfolded >= fold_from(count) and (row is None or row.unfolded < fold_from(row.count)):
+        elif unfolded >= fold_from(count) and (row is None or row.unfolded < fold_from(row.points)):
             worth_folding.append(name_id)
     summaries.insert_many(session, new)
     summaries.update_many(session, changed)
@@ -118,7 +114,7 @@ def _batch(metrics: Sequence[Metric]) -> tuple[Batch, int]:
     if not all(map(lt, steps, islice(steps, 1, None))):
         places = set(zip(steps, times, values if is_plain else map(_comparable, values), strict=True))
         ordered = sorted(places)
-        steps, times, values = map(list, zip(*ordered, strict=True))  # type: ignore[assignment]
+        steps, times, values = map(list, zip(*ordered, strict=True))
         if not is_plain:
             values = [NAN if value == NEVER else value for value in values]
     return (steps, times, values), 0 if is_plain else sum(value != value for value in values)
@@ -151,14 +147,15 @@ def _merged(row: Summary, batch: Batch, nans: int) -> tuple[Any, ...]:
         first_value, first_step, first_time = (begin if begin == begin else None), steps[0], times[0]
     if nans:
         valid = [at for at, value in enumerate(values) if value == value]
-        steps, times, values = ([column[at] for at in valid] for column in batch)  # type: ignore[assignment]
+        steps, times = [steps[at] for at in valid], [times[at] for at in valid]
+        values = [values[at] for at in valid]
     if values:
         low, high = min(values), max(values)
         at = values.index(low)
-        if min_value is None or (low, steps[at], times[at]) < (min_value, min_step, min_time):  # type: ignore[operator]
+        if min_value is None or (low, steps[at], times[at]) < (min_value, min_step, min_time):
             min_value, min_step, min_time = low, steps[at], times[at]
         at = values.index(high)
-        if max_value is None or (-high, steps[at], times[at]) < (-max_value, max_step, max_time):  # type: ignore[operator]
+        if max_value is None or (-high, steps[at], times[at]) < (-max_value, max_step, max_time):
             max_value, max_step, max_time = high, steps[at], times[at]
     return (
         old_count + count, old_nans + nans, last_value, last_step, last_time, first_value, first_step, first_time,
@@ -168,10 +165,10 @@ def _merged(row: Summary, batch: Batch, nans: int) -> tuple[Any, ...]:
 
 def _packed(batch: Batch) -> bytes:
     """A row of `tails`: all steps, all timestamps, all values, 8 little-endian bytes each."""
-    if len(batch[0]) == 1:
-        return _ONE_POINT.pack(batch[0][0], batch[1][0], batch[2][0])
-    columns = (array("q", batch[0]), array("q", batch[1]), array("d", batch[2]))
-    if _SWAPS:
-        for column in columns:
-            column.byteswap()
-    return b"".join(column.tobytes() for column in columns)
+    steps, times, values = batch
+    return _row_of(len(steps)).pack(*steps, *times, *values)
+
+
+@lru_cache(2048)
+def _row_of(count: int) -> Struct:
+    return Struct(f"<{count}q{count}q{count}d")

@@ -20,7 +20,7 @@ new version as soon as it touches it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 _POINT = [("step", "<i8"), ("time", "<i8"), ("value", "<f8")]
 POINT = np.dtype(_POINT)
@@ -81,7 +82,7 @@ class Points(NamedTuple):
     values: Float64s  # NaN is NaN
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         return len(self.steps)
 
     def take(self, index: Int64s | Bools | slice) -> Points:
@@ -132,7 +133,7 @@ def in_time_order(points: Points) -> Points:
 
 def _unique(points: Points, order: Int64s) -> Points:
     ordered = points.take(order)
-    if ordered.count < 2:
+    if ordered.size < 2:
         return ordered
     steps, times, values = ordered
     key = sort_key(values)
@@ -218,7 +219,7 @@ def _buckets(values: Float64s) -> npt.NDArray[np.void]:
     return out
 
 
-def _blocks(column: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.generic]:
+def _blocks(column: npt.NDArray[_Number], size: int) -> npt.NDArray[_Number]:
     """The column as rows of `size`; the last row is filled up with the column's last value."""
     missing = -len(column) % size
     if missing:
@@ -251,13 +252,13 @@ def _pack_floats(values: Float64s) -> tuple[npt.NDArray[np.void], bytes]:
     table = np.zeros(len(rows), _FLOATS)
     bits = np.ascontiguousarray(rows).view(np.uint64)
     magnitude = bits & _MAGNITUDE
-    shared = np.bitwise_or.reduce(magnitude, axis=1)
+    shared: UInt64s = np.bitwise_or.reduce(magnitude, axis=1)
     lowest_set = shared & (~shared + np.uint64(1))
     mode = np.zeros(len(rows), np.uint64)
     some = lowest_set > 0
     mode[some] = np.log2(lowest_set[some].astype(np.float64)).astype(np.uint64)
     magnitude >>= mode[:, None]
-    base = magnitude.min(axis=1)
+    base: UInt64s = np.min(magnitude, axis=1)
     sign = (bits >> np.uint64(63)).any(axis=1).astype(np.uint64)
     rest = ((magnitude - base[:, None]) << sign[:, None]) | (bits >> np.uint64(63))
     width = _widths(rest)
@@ -464,7 +465,7 @@ class Reader:
     def _bits_at(self, table: _Table, block: Int64s, within: Int64s) -> UInt64s:
         width = table.width[block]
         at = table.bits[block] + within * width
-        words = self._words[at >> 3]
+        words: UInt64s = self._words[at >> 3]
         words >>= (at & 7).astype(np.uint64)
         words &= _MASKS[width]
         return words
@@ -538,12 +539,12 @@ def _floats(rest: UInt64s, rows: npt.NDArray[np.void]) -> Float64s:
     base, mode, sign = rows["base"], rows["mode"], rows["sign"].astype(np.uint64)
     is_decimal = mode >= _DECIMAL
     if is_decimal.all():
-        integers = (rest + base).view(np.int64).astype(np.float64)
-        return integers / _POWERS[mode - _DECIMAL]
+        integers: Float64s = (rest + base).view(np.int64).astype(np.float64)
+        return np.asarray(integers / _POWERS[mode - _DECIMAL])
     shift = np.where(is_decimal, 0, mode).astype(np.uint64)
     bits = ((rest >> sign) + base) << shift
     bits |= (rest & sign) << np.uint64(63)
-    out = bits.view(np.float64)
+    out: Float64s = bits.view(np.float64)
     if is_decimal.any():
         integers = (rest + base).view(np.int64).astype(np.float64)
         out = np.where(is_decimal, integers / _POWERS[np.where(is_decimal, mode - _DECIMAL, 0)], out)

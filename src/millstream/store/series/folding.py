@@ -62,12 +62,12 @@ def fold(session: Session, run: int, name_id: int) -> int:
     """Move all points of a series' tails into chunks; returns how many. Does nothing when there are none."""
     row = summary.lock_one(session, run, name_id)
     points = stored.tail(session, run, name_id) if row is not None and row.unfolded else None
-    if points is not None and points.count:
+    if points is not None and points.size:
         _insert(session, run, name_id, points)
         stored.delete_tails(session, run, name_id)
         session.run(_SET_FOLDED, in_run=run, in_name=name_id)
     stored.unqueue(session, run, name_id)
-    return 0 if points is None else points.count
+    return 0 if points is None else points.size
 
 
 def place(points: Points, at: int) -> Place:
@@ -100,7 +100,7 @@ def _write(session: Session, run: int, name_id: int, replaced: int | None, point
     if replaced is not None:
         stored.delete_chunks(session, run, name_id, [replaced])
     rows: list[tuple[int, Chunk]] = []
-    for start in range(0, points.count, TARGET):
+    for start in range(0, points.size, TARGET):
         rows.append((seq, encode(points.take(slice(start, start + TARGET)))))
         seq += SEQ_STRIDE
     stored.insert_chunks(session, run, name_id, rows)
@@ -110,20 +110,20 @@ def _insert_between(session: Session, run: int, name_id: int, points: Points) ->
     """Put points into the chunks whose stretch they fall into; those after a chunk's end belong to that chunk."""
     heads = stored.heads(session, run, name_id)
     begins = [_place_of(root["first"]) for root in heads.roots]
-    cuts = [0, *(_first_not_below(points, begin) for begin in begins[1:]), points.count]
+    cuts = [0, *(_first_not_below(points, begin) for begin in begins[1:]), points.size]
     for at, seq in reversed(list(enumerate(heads.seqs))):
         added = points.take(slice(cuts[at], cuts[at + 1]))
-        if not added.count:
+        if not added.size:
             continue
         (old,) = stored.by_seq(session, run, name_id, [seq])
         merged = in_order(join([stored.points_of([old]), added]))
         if at == len(heads) - 1:
             _write(session, run, name_id, seq, merged, seq)
             continue
-        n_parts = 1 if merged.count < SPLIT else -(-merged.count // TARGET)
+        n_parts = 1 if merged.size < SPLIT else -(-merged.size // TARGET)
         seqs = _room(session, run, name_id, heads, at, n_parts)
         stored.delete_chunks(session, run, name_id, [seqs[0]])
-        edges = np.linspace(0, merged.count, n_parts + 1).astype(int).tolist()
+        edges = np.linspace(0, merged.size, n_parts + 1).astype(int).tolist()
         parts = [encode(merged.take(slice(a, b))) for a, b in pairwise(edges)]
         stored.insert_chunks(session, run, name_id, list(zip(seqs, parts, strict=True)))
 

@@ -75,7 +75,7 @@ def bulk(session: Session, runs: Sequence[tuple[int, str]], name_id: int, max_re
     for run, run_id in sorted(runs, key=lambda pair: pair[1]):
         points, _ = _page(session, run, name_id, None, left)
         found += metrics(key, points, run_id)
-        left -= points.count
+        left -= points.size
         if left <= 0:
             break
     return found
@@ -118,7 +118,7 @@ def summary_list(session: Session, run: int) -> list[SeriesSummary]:
         key = names[name_id]
         answer = SeriesSummary(
             key,
-            row.count,
+            row.points,
             _metric(key, row.first_value, row.first_time, row.first_step),
             _metric(key, row.last_value, row.last_time, row.last_step),
         )
@@ -135,7 +135,7 @@ def _metric(key: str, value: float | None, timestamp: int, step: int) -> Metric:
 
 def metrics(key: str, points: Points, run_id: str | None = None) -> list[Metric]:
     values, times, steps = points.values.tolist(), points.times.tolist(), points.steps.tolist()
-    with _without_collection(points.count):
+    with _without_collection(points.size):
         if run_id is None:
             return list(map(Metric, repeat(key), values, times, steps))
         none = repeat(None)
@@ -164,8 +164,8 @@ def _all(session: Session, run: int, name_id: int) -> Points:
 
 def merged(folded: Points, tail: Points) -> Points:
     """Both together, in order of the series."""
-    if not tail.count or not folded.count:
-        return folded if folded.count else tail
+    if not tail.size or not folded.size:
+        return folded if folded.size else tail
     if folded.steps[-1] < tail.steps[0]:
         return join([folded, tail])
     return in_order(join([folded, tail]))
@@ -215,7 +215,7 @@ def _page(
         fresh = _after(stored.points_of(stored.by_seq(session, run, name_id, seqs)), after)
         pool = in_time_order(join([pool, fresh]))
         at += n_read
-    if max_results is None or pool.count <= max_results:
+    if max_results is None or pool.size <= max_results:
         return pool, False
     return pool.take(slice(0, max_results)), True
 

@@ -50,7 +50,7 @@ def _rewind(session: Session, run: int, name_id: int, row: Summary, step: int) -
         return 0
     if row.first_step >= step:
         _delete(session, run, name_id)
-        return row.count
+        return row.points
     fold(session, run, name_id)
     heads = stored.heads(session, run, name_id)
     gone = [at for at in range(len(heads)) if int(heads.roots[at]["last"]["step"]) >= step]
@@ -59,13 +59,13 @@ def _rewind(session: Session, run: int, name_id: int, row: Summary, step: int) -
     kept = kept.take(slice(0, int(np.searchsorted(kept.steps, step))))
     stored.delete_chunks(session, run, name_id, [heads.seqs[at] for at in gone])
     roots = heads.roots[: gone[0]]
-    if kept.count:
+    if kept.size:
         chunk = encode(kept)
         stored.insert_chunks(session, run, name_id, [(heads.seqs[gone[0]], chunk)])
         roots = np.concatenate((roots, stored.parse_roots([chunk.root])))
     after = _summary(roots)
     summary.update_many(session, [summary.change(run, name_id, after)])
-    return row.count - after.count
+    return row.points - after.points
 
 
 def _summary(roots: npt.NDArray[np.void]) -> Summary:

@@ -28,7 +28,7 @@ Place = tuple[int, int, float]
 class Summary(NamedTuple):
     """A row of `series` as SQL gives it: NULL is None."""
 
-    count: int
+    points: int  # the column `count`
     nan_count: int
     last_value: float | None
     last_step: int
@@ -51,7 +51,7 @@ class Summary(NamedTuple):
 
 EMPTY = Summary(0, 0, None, 0, 0, None, 0, 0, None, None, None, None, None, None, 0)
 
-_FIELDS = Summary._fields
+_FIELDS = ("count", *Summary._fields[1:])
 _KEY = (series.c.run == bindparam("in_run"), series.c.name_id == bindparam("in_name"))
 _SUMMARY = [series.c[name] for name in _FIELDS]
 

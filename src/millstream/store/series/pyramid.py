@@ -1,0 +1,126 @@
+"""Least and greatest points of any stretches of chunks, from the buckets where they can tell and from raw points elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from millstream.store.series.codec import BUCKET, Float64s, Int64s, Reader
+
+
+class Cut:
+    """Where coordinates fall among the points of a reader whose axis ascends."""
+
+    def __init__(self, reader: Reader, axis: str) -> None:
+        self._reader = reader
+        roots = reader.roots
+        if axis == "step":
+            self._at, firsts, lasts = reader.steps_at, roots["first"]["step"], roots["last"]["step"]
+        else:
+            self._at, firsts, lasts = reader.times_at, roots["min_time"], roots["max_time"]
+        self._firsts: Int64s = np.ascontiguousarray(firsts)
+        self._lasts: Int64s = np.ascontiguousarray(lasts)
+
+    def cuts(self, lows: Int64s, end: int) -> Int64s:
+        """For each of `lows`, how many points lie before it; at last, how many are not greater than `end`."""
+        if end < 2**63 - 1:
+            return self._before(np.append(lows, end + 1))
+        return np.append(self._before(lows), self._reader.count)
+
+    def _before(self, bounds: Int64s) -> Int64s:
+        n_chunks = len(self._lasts)
+        chunk = np.searchsorted(self._lasts, bounds)
+        ranks = self._reader.rank_begins[chunk]
+        inside = np.flatnonzero(chunk < n_chunks)
+        inside = inside[bounds[inside] > self._firsts[chunk[inside]]]
+        if len(inside):
+            ranks[inside] = self._search(bounds[inside], chunk[inside])
+        return ranks
+
+    def _search(self, bounds: Int64s, chunk: Int64s) -> Int64s:
+        """First rank whose coordinate is not below the bound; the chunk's first is below, its last is not."""
+        below = self._reader.rank_begins[chunk]
+        found = self._reader.rank_begins[chunk + 1] - 1
+        # most series are nearly regular: look where a straight line says first
+        firsts, lasts = self._firsts[chunk].astype(np.float64), self._lasts[chunk].astype(np.float64)
+        share = (bounds.astype(np.float64) - firsts) / np.maximum(lasts - firsts, 1.0)
+        guess = below + np.ceil(share * (found - below)).astype(np.int64)
+        for probe in (guess, guess - 1):
+            self._narrow(bounds, below, found, np.clip(probe, below, found), slice(None))
+        while len(open_ := np.flatnonzero(found - below > 1)):
+            self._narrow(bounds, below, found, (below[open_] + found[open_]) // 2, open_)
+        return found
+
+    def _narrow(self, bounds: Int64s, below: Int64s, found: Int64s, probe: Int64s, which: slice | Int64s) -> None:
+        is_below = self._at(probe) < bounds[which]
+        below[which] = np.where(is_below, np.maximum(below[which], probe), below[which])
+        found[which] = np.where(is_below, found[which], np.minimum(found[which], probe))
+
+
+def first_extremes(values: Float64s, begins: Int64s) -> Int64s:
+    """Place of the first least value of every stretch of `values`; stretches follow each other without gaps."""
+    least = np.minimum.reduceat(values, begins)
+    places = np.flatnonzero(values == np.repeat(least, np.diff(np.append(begins, len(values)))))
+    return places[np.searchsorted(places, begins)]
+
+
+def extremes(reader: Reader, cuts: Int64s) -> Int64s:
+    """Valid places of first, least, greatest and last point of each stretch [cuts[j], cuts[j + 1]), ascending.
+
+    The stretches and the buckets cut each other into pieces. A whole bucket knows its extremes, and so does a piece that holds
+    its bucket's. Another piece is read only if its bucket's extreme could beat what its stretch has already.
+    """
+    begins, ends = cuts[:-1], cuts[1:]
+    filled = ends > begins
+    begins, ends = begins[filled], ends[filled]
+    start, end = begins[0], ends[-1]
+    borders = reader.bucket_begins
+    first_bucket = int(np.searchsorted(borders, start, "right")) - 1
+    inner = borders[first_bucket + 1 : int(np.searchsorted(borders, end))]
+    order = np.argsort(np.concatenate((inner, begins)), kind="stable")
+    is_border = order < len(inner)
+    piece_begins = np.concatenate((inner, begins))[order]
+    piece_ends = np.append(piece_begins[1:], end)
+    keep = piece_ends > piece_begins
+    bucket = (first_bucket + np.cumsum(is_border))[keep]
+    stretch = (np.cumsum(~is_border) - 1)[keep]
+    piece_begins, piece_ends = piece_begins[keep], piece_ends[keep]
+    firsts = np.searchsorted(stretch, np.arange(len(begins)))  # first piece of every stretch
+
+    rows = reader.buckets[bucket]
+    origin = borders[bucket]
+    low_at, high_at = origin + rows["low_at"], origin + rows["high_at"]
+    low, high = rows["low"].copy(), -rows["high"]
+    unknown = []
+    for at, value in ((low_at, low), (high_at, high)):
+        is_unknown = (at < piece_begins) | (at >= piece_ends)
+        known = np.where(is_unknown, np.inf, value)
+        best = np.minimum.reduceat(known, firsts)
+        unknown.append(is_unknown & (value < best[stretch]))
+        value[is_unknown] = np.inf
+    read = np.flatnonzero(unknown[0] | unknown[1])
+    if len(read):
+        _read_pieces(reader, bucket[read], piece_begins[read], piece_ends[read], (read, low, low_at, high, high_at))
+    lows, highs = low_at[first_extremes(low, firsts)], high_at[first_extremes(high, firsts)]
+    return np.unique(np.concatenate((begins, lows, highs, ends - 1)))
+
+
+def _read_pieces(
+    reader: Reader,
+    bucket: Int64s,
+    begins: Int64s,
+    ends: Int64s,
+    into: tuple[Int64s, Float64s, Int64s, Float64s, Int64s],
+) -> None:
+    """Put the true extremes of some pieces into the columns of all pieces."""
+    read, low, low_at, high, high_at = into
+    buckets, row = np.unique(bucket, return_inverse=True)
+    values = reader.bucket_values(buckets)[row]
+    place = reader.bucket_begins[bucket][:, None] + np.arange(BUCKET)
+    outside = (place < begins[:, None]) | (place >= ends[:, None])
+    number = np.arange(len(read))
+    for sign, value, at in ((1.0, low, low_at), (-1.0, high, high_at)):
+        masked: npt.NDArray[np.float64] = np.where(outside, np.inf, values * sign)
+        best = masked.argmin(axis=1)
+        value[read] = masked[number, best]
+        at[read] = place[number, best]
