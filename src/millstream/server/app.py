@@ -235,8 +235,8 @@ class Application:
             headers += _RETRY_AFTER
         if isinstance(error, MethodNotAllowed) and call is not None:
             headers.append((b"allow", ", ".join(self.router.allowed(call.path)).encode()))
-        if error.status in (408, 413):
-            headers.append((b"connection", b"close"))  # what is left of the body is not read
+        if error.status == 408:
+            headers.append((b"connection", b"close"))
         answer = Answer(wire.error_body(error), status=error.status, headers=headers)
         await self._start(send, answer, self._origins.answer_headers(call.peer) if call is not None else [])
         return error.status

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,7 @@ def _sort_link(here: str, filter_text: str, order: str, area: str, key: str) -> 
     return element("a", key + mark, href=address(here, filter=filter_text, order_by=clause), title=f"{area}: {key}")
 
 
-def _common_keys(maps: Iterable[dict[str, object]]) -> list[str]:
+def _common_keys(maps: Iterable[Mapping[str, object]]) -> list[str]:
     counts = Counter(key for one in maps for key in one if not key.startswith("system/"))
     return [key for key, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_COLUMNS]]
 

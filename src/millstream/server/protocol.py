@@ -34,11 +34,14 @@ class Protocol(HttpToolsProtocol):
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             # asyncio sets it only on sockets whose protocol it knows, which a socket shared between processes is not
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._header_bytes = 0
+        self._header_bytes = 0  # of a request whose headers are not complete, as they came
+        self._seen_header_bytes = 0  # of the headers of a request, parsed
         self._waits_for_headers_since: float | None = self.loop.time()
         self._last_progress = self.loop.time()
         self._unsent = 0
+        self._answered_at = 0.0
         self._is_refused = False
+        self._is_in_body = False
 
     def data_received(self, data: bytes) -> None:
         self._last_progress = self.loop.time()
@@ -64,19 +67,20 @@ class Protocol(HttpToolsProtocol):
         self._header_bytes = 0
         if self._seen_header_bytes + len(self.url) > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADER_LINES:
             raise _HeadersRefused
+        self._is_in_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._last_progress = self.loop.time()
+        self._last_progress = self._answered_at = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed as HTTP, or has too many headers, is answered as JSON and the connection closed."""
-        if (
-            self.parser is not None
-            and getattr(self, "_seen_header_bytes", 0)
-            and (self._seen_header_bytes > MAX_HEADER_BYTES or len(self.headers or ()) > MAX_HEADER_LINES)
-        ):
+        if self._seen_header_bytes > MAX_HEADER_BYTES or len(self.headers or ()) > MAX_HEADER_LINES:
             self._refuse_headers()
         else:
             self._answer(BadRequest("That is not a valid HTTP request."))
@@ -89,9 +93,13 @@ class Protocol(HttpToolsProtocol):
         self._is_refused = True
         if self.transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.transport.close()  # an earlier request of this connection is still being answered
-            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or self.pipeline:
+                self.transport.close()  # another answer is on its way on this connection
+                return
+            cycle.disconnected = True  # the broken request is given up
+            cycle.message_event.set()
         body = wire.error_body(error)
         lines = [
             STATUS_LINE[error.status],
@@ -108,8 +116,11 @@ class Protocol(HttpToolsProtocol):
             is_idle = self.timeout_keep_alive_task is not None  # between two requests; uvicorn ends that
             return not is_idle and now - self._waits_for_headers_since > HEADERS_TIMEOUT_S
         cycle = self.cycle
-        if cycle is None or cycle.response_complete:
+        if cycle is None:
             return False
+        if cycle.response_complete:
+            # refused before its body had come: the rest is read and dropped for a while, or the answer would be lost with it
+            return self._is_in_body and now - self._answered_at > HEADERS_TIMEOUT_S
         unsent = self.transport.get_write_buffer_size()
         if unsent and unsent != self._unsent:
             self._last_progress = now

@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +33,9 @@ from millstream import settings
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.server import security
 from millstream.server.log import log, to_stderr
+
+if TYPE_CHECKING:
+    import uvicorn
 
 DEFAULT_STORE_URI = "sqlite:///millstream.db"
 PROXIED_ROOT = "mlflow-artifacts:/"
@@ -101,7 +104,7 @@ def serve(
             "authentication yet. Pass --allow-remote-without-auth (or set MILLSTREAM_ALLOW_REMOTE_WITHOUT_AUTH=true) if a "
             "firewall or a proxy that authenticates stands before it."
         )
-    sock = _listen(host, port)
+    sock = listen(host, port)
     config = ServerConfig(
         host=host,
         port=sock.getsockname()[1],
@@ -147,7 +150,8 @@ def _address(config: ServerConfig) -> str:
     return f"http://{host}:{config.port}" + (f"/{prefix}" if prefix else "")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InvalidValue when the address is taken or none of this machine's."""
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -202,13 +206,20 @@ def build_app(config: ServerConfig) -> Any:
     return create_app(store, artifacts, options)
 
 
-def _run(config: ServerConfig, sock: socket.socket, ready: Callable[[], None], lifeline: int | None = None) -> None:
-    """Serve in this process until a signal, or until `lifeline` (a file descriptor) comes to its end."""
+def make_server(config: ServerConfig, ready: Callable[[], None], lifeline: int | None = None) -> uvicorn.Server:
+    """A server that `run(sockets=[...])` runs in this thread until a signal, or until `should_exit` is set.
+
+    Args:
+        ready: called once it answers.
+        lifeline: a file descriptor at whose end the server stops.
+    """
     import uvicorn
 
     from millstream.server.protocol import Protocol, sweep
 
     class Server(uvicorn.Server):
+        _sweeper: asyncio.Task[None] | None = None
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.should_exit:
@@ -216,10 +227,12 @@ def _run(config: ServerConfig, sock: socket.socket, ready: Callable[[], None], l
             self._sweeper = asyncio.create_task(sweep(self.server_state.connections))
             if lifeline is not None:
                 asyncio.get_running_loop().add_reader(lifeline, self._parent_wrote, lifeline)
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(20_000, 20, 50)  # answers of many small objects make many young ones, and no cycles
             ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+            await super().shutdown(sockets)
 
         def _parent_wrote(self, fd: int) -> None:
             if not os.read(fd, 4096):
@@ -239,7 +252,7 @@ def _run(config: ServerConfig, sock: socket.socket, ready: Callable[[], None], l
                 for number, handler in before.items():
                     signal.signal(number, handler)
 
-    server = Server(
+    return Server(
         uvicorn.Config(
             build_app(config),
             http=Protocol,
@@ -254,7 +267,14 @@ def _run(config: ServerConfig, sock: socket.socket, ready: Callable[[], None], l
             timeout_graceful_shutdown=GRACE_S,
         )
     )
+
+
+def _run(config: ServerConfig, sock: socket.socket, ready: Callable[[], None], lifeline: int | None = None) -> None:
     log(logging.INFO, "starting", address=_address(config), process=os.getpid())
+    server = make_server(config, ready, lifeline)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # answers of many small objects make many young ones, and no cycles
     server.run(sockets=[sock])
     log(logging.INFO, "stopped", process=os.getpid())
 
