@@ -14,6 +14,7 @@ from sqlalchemy import Dialect, Table, bindparam, insert
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert
+from sqlalchemy.types import TypeEngine
 
 Construct = Executable | Callable[[str], Executable]
 
@@ -62,7 +63,7 @@ class Prepared:
 
     __slots__ = (
         "_defaults",
-        "_empty_list",
+        "_empty_lists",
         "_getter",
         "_lists",
         "_names",
@@ -76,7 +77,8 @@ class Prepared:
         compiled = construct.compile(dialect=dialect)  # type: ignore[attr-defined]
         assert isinstance(compiled, SQLCompiler)
         self.text: str = compiled.string
-        self._lists = sorted(bind.key for bind in compiled.post_compile_params | compiled.literal_execute_params)
+        binds = compiled.post_compile_params | compiled.literal_execute_params
+        self._lists = sorted(bind.key for bind in binds)
         values = compiled.construct_params(_check=False)
         self._defaults = {key: value for key, value in values.items() if value is not None}
         self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
@@ -84,7 +86,7 @@ class Prepared:
         self.is_plain = not self._lists
         self._texts: dict[tuple[int, ...], str] = {}
         self._placeholder = "?" if dialect.paramstyle == "qmark" else "%s"
-        self._empty_list = "SELECT NULL FROM (SELECT 1 AS x) AS never WHERE 1 != 1"
+        self._empty_lists = {bind.key: _no_rows(bind.type, dialect) for bind in binds}
 
     def layout(self, params: Mapping[str, Any]) -> Any:
         """The parameters as the driver wants them, for a statement without lists."""
@@ -131,13 +133,19 @@ class Prepared:
         text = self.text
         for name, items in lists.items():
             if not items:
-                inside = self._empty_list
+                inside = self._empty_lists[name]
             elif self._names is None:
                 inside = ", ".join(f"%({name}__{i})s" for i in range(len(items)))
             else:
                 inside = ", ".join([self._placeholder] * len(items))
             text = _replace_marker(text, name, inside)
         return text
+
+
+def _no_rows(kind: TypeEngine[Any], dialect: Dialect) -> str:
+    """What stands for an empty list: `IN (NULL)` would make NOT IN false too."""
+    null = f"CAST(NULL AS {kind.compile(dialect=dialect)})" if dialect.name == "postgresql" else "NULL"
+    return f"SELECT {null} FROM (SELECT 1 AS x) AS never WHERE 1 != 1"
 
 
 def _replace_marker(text: str, name: str, inside: str) -> str:
