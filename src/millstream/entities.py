@@ -151,8 +151,8 @@ class _Entity(Struct, omit_defaults=True):
 # ---------------------------------------------------------------- what is logged
 
 
-class Metric(_Entity):
-    """One point of a metric's history."""
+class Metric(_Entity, gc=False):
+    """One point of a metric's history. Holds no container, so the garbage collector need not walk millions of them."""
 
     key: str
     value: Double
@@ -164,12 +164,12 @@ class Metric(_Entity):
     run_id: str | None = None
 
 
-class Param(_Entity):
+class Param(_Entity, gc=False):
     key: str
     value: str = field(default_factory=str)
 
 
-class RunTag(_Entity):
+class RunTag(_Entity, gc=False):
     key: str
     value: str = field(default_factory=str)
 

@@ -259,7 +259,7 @@ def _pack_floats(values: Float64s) -> tuple[npt.NDArray[np.void], bytes]:
     mode[some] = np.log2(lowest_set[some].astype(np.float64)).astype(np.uint64)
     magnitude >>= mode[:, None]
     base: UInt64s = np.min(magnitude, axis=1)
-    sign = (bits >> np.uint64(63)).any(axis=1).astype(np.uint64)
+    sign: UInt64s = np.any(bits >> np.uint64(63), axis=1).astype(np.uint64)
     rest = ((magnitude - base[:, None]) << sign[:, None]) | (bits >> np.uint64(63))
     width = _widths(rest)
     table["mode"], table["base"], table["sign"] = mode, base, sign

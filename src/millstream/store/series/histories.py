@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import repeat
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -135,24 +133,10 @@ def _metric(key: str, value: float | None, timestamp: int, step: int) -> Metric:
 
 def metrics(key: str, points: Points, run_id: str | None = None) -> list[Metric]:
     values, times, steps = points.values.tolist(), points.times.tolist(), points.steps.tolist()
-    with _without_collection(points.size):
-        if run_id is None:
-            return list(map(Metric, repeat(key), values, times, steps))
-        none = repeat(None)
-        return list(map(Metric, repeat(key), values, times, steps, none, none, none, repeat(run_id)))
-
-
-@contextmanager
-def _without_collection(count: int) -> Iterator[None]:
-    """The garbage collector would walk a million new points over and over while they are made."""
-    if count < 10_000 or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+    if run_id is None:
+        return list(map(Metric, repeat(key), values, times, steps))
+    none = repeat(None)
+    return list(map(Metric, repeat(key), values, times, steps, none, none, none, repeat(run_id)))
 
 
 def _all(session: Session, run: int, name_id: int) -> Points:
