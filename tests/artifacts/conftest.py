@@ -53,15 +53,15 @@ class ProxyServer:
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def stop(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(15)
-        except subprocess.TimeoutExpired:
+        finally:
             self.kill()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ SMALL_BYTES = 256 << 10
 """Uploads up to this size are held in memory and brought to the disk in groups."""
 UPLOAD_BLOCK_BYTES = 1 << 20
 DOWNLOAD_BLOCK_BYTES = 512 << 10
-"""Memory of one transfer is at most about three blocks, whatever the size of the file."""
+"""Memory of one transfer is at most about four blocks, whatever the size of the file."""
 _GROUP_FILES = 64
 
 SECURITY_HEADERS: Headers = [
