@@ -56,6 +56,7 @@ class Grammar(Struct, frozen=True, eq=False):
     order_entities: frozenset[Entity] = frozenset()
     dataset_fields: frozenset[str] = frozenset()
     aggregates: tuple[str, ...] = ()
+    ignores_repeated_order: bool = False  # else a field given twice is an error
 
     @property
     def entity_names(self) -> str:
@@ -111,6 +112,7 @@ EXPERIMENTS = Grammar(
     entities=_entities((Entity.ATTRIBUTE, _ATTRIBUTE_NAMES), (Entity.TAG, _TAG_NAMES)),
     keyed={Entity.TAG: Kind.TEXT},
     order_attributes=frozenset({"name", "experiment_id", "creation_time", "last_update_time"}),
+    ignores_repeated_order=True,
 )
 
 REGISTERED_MODELS = Grammar(

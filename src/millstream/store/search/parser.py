@@ -66,9 +66,16 @@ def _parse_order(grammar: Grammar, clauses: tuple[str, ...]) -> tuple[OrderKey, 
     for number, text in enumerate(clauses, 1):
         key = _Parser(grammar, Source(text, f"order_by clause {number}"), is_order=True).order_key()
         if any(key.field == other.field for other in keys):
+            if grammar.ignores_repeated_order:
+                continue
             raise InvalidValue(f"order_by clause {number}: {key.field} was given before. Name each field once.")
         keys.append(key)
     return tuple(keys)
+
+
+def parse_field(grammar: Grammar, text: str, label: str) -> Field:
+    """The field to order by, written alone; raises InvalidValue."""
+    return _Parser(grammar, Source(text, label), is_order=True).lone_field()
 
 
 class _Parser:
@@ -311,6 +318,13 @@ class _Parser:
 
     def _example(self) -> str:
         return "metrics.loss" if Entity.METRIC in self.grammar.keyed else "name"
+
+    def lone_field(self) -> Field:
+        if self.token.kind == "end":
+            self.fail("it is empty. Name a field")
+        field, _kind, _at = self.field()
+        self.expect_end("the end")
+        return field
 
     def order_key(self) -> OrderKey:
         if self.token.kind == "end":

@@ -104,11 +104,14 @@ class _Builder:
         self.runs = runs.alias("r")
         self.where: list[ColumnElement[bool]] = []
         self.joined: dict[tuple[str, str], FromClause] = {}
+        self.passed: Shape | None = None  # needs no further test
 
     def build(self) -> Select[Any]:
         query = self.query
         source, self.run = self._start()
         for item in conjuncts(query.filter):
+            if item == self.passed:
+                continue
             if isinstance(item, Keyed):
                 source = self._probe(source, item)
             else:
@@ -149,8 +152,12 @@ class _Builder:
         if query.start == "leaf":
             (leaf, *others) = query.leaves
             if not others and isinstance(leaf, Keyed) and leaf in conjuncts(query.filter):
-                alias = self._keyed_alias(leaf.table, leaf.name, "d")
+                alias = KEYED_TABLES[leaf.table].alias("d")
                 self.where += _leaf_range(leaf, alias, self.dialect)
+                if conditions.covered(leaf.test, alias.c, leaf.column, self.dialect)[2]:
+                    self.joined[leaf.table, leaf.name] = alias
+                    self.passed = leaf
+                # else the row is joined once more, so that entries that the index turns down cost no look at the table
                 return alias, alias.c.run
             source = union(*[_leaf_runs(each, self.dialect) for each in query.leaves]).subquery("d")
             return source, source.c.run
@@ -187,9 +194,9 @@ class _Builder:
             case Const(value):
                 return true() if value else false()
             case AllOf(items):
-                return _balanced(and_, [self._predicate(each) for each in items])
+                return balanced(and_, [self._predicate(each) for each in items])
             case AnyOf(items):
-                return _balanced(or_, [self._predicate(each) for each in items])
+                return balanced(or_, [self._predicate(each) for each in items])
             case Negated(inner):
                 return ~self._predicate(inner)
             case Base():
@@ -238,7 +245,7 @@ def base_condition(item: Base, columns: conditions.Columns, dialect: str) -> Col
     return and_(columns[item.column].is_not(None), test) if item.is_nullable else test
 
 
-def _balanced(join: Any, items: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+def balanced(join: Any, items: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
     """Joined in groups: databases limit the depth of an expression, and a long chain is a deep one."""
     while len(items) > 20:
         items = [join(*items[start : start + 20]).self_group() for start in range(0, len(items), 20)]
@@ -279,11 +286,14 @@ def _bounds(value: ColumnElement[Any], sort: Sort, bounds: Bounds) -> list[Colum
 
 
 @lru_cache(maxsize=256)
-def boundary(sort: Sort, begin: str) -> Statement:
-    """The value `offset` index entries behind `begin` in the walk's direction; no row if the walk is shorter."""
+def boundary(sort: Sort, begin: str, has_far: bool) -> Statement:
+    """The value `offset` index entries behind `begin` in the walk's direction; no row if `far` comes before it."""
     table = KEYED_TABLES[sort.table] if sort.table else runs
     value = _walked(sort, table.c)
     where = [table.c.experiment_id == _EXPERIMENT, *_bounds(value, sort, Bounds(begin))]
+    if has_far:
+        far = conditions.bind("far", sort.form)
+        where.append(value >= far if sort.is_descending else value <= far)
     where.append(table.c.name_id == bindparam(sort.name) if sort.table else table.c.lifecycle == _LIFECYCLE)
     ordered = select(value).where(*where).order_by(value.desc() if sort.is_descending else value)
     return Statement(ordered.limit(1).offset(bindparam("offset", type_=Integer())))

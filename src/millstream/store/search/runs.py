@@ -20,7 +20,6 @@ from typing import Any
 from msgspec import Struct, structs
 
 from millstream.entities import MAX_DOUBLE, RUN_NAME_TAG, RunStatus, ViewType
-from millstream.errors import InvalidValue
 from millstream.store.database import Session
 from millstream.store.search import run_query, tokens
 from millstream.store.search.grammar import RUNS
@@ -35,15 +34,16 @@ from millstream.store.search.lower import (
     Lowering,
     Shape,
     Storage,
+    Test,
     conjuncts,
 )
+from millstream.store.search.matches import Matches, check_max_results
 from millstream.store.search.parser import parse, parse_order
 from millstream.store.search.run_query import Bounds, RunQuery
 from millstream.store.search.sorting import MISSING, NAN, PRESENT, Sort, checked_parts, merge, parts_of
 from millstream.store.search.tree import Entity, OrderKey
 from millstream.store.tables import ACTIVE, DELETED
 
-MAX_RESULTS = 50_000
 MAX_PARTITIONS = 500
 """Most experiments that SQLite searches one by one; more are searched in one general statement."""
 FIRST_BUDGET = 300
@@ -69,17 +69,9 @@ _STATUS_RANKS = tuple((status.number, rank) for rank, status in enumerate(sorted
 _LIFECYCLES = {ViewType.ACTIVE_ONLY: (ACTIVE,), ViewType.DELETED_ONLY: (DELETED,), ViewType.ALL: (ACTIVE, DELETED)}
 
 
-class Matches(Struct, frozen=True):
-    """A page of what was found: integer keys in order, the token of the next page, the number of all matches if asked."""
-
-    pks: list[int]
-    token: str | None = None
-    total: int | None = None
-
-
 def search_runs(
     session: Session,
-    experiment_ids: Sequence[str],
+    experiments: Sequence[int],
     filter: str = "",
     view_type: ViewType = ViewType.ACTIVE_ONLY,
     max_results: int = 1000,
@@ -90,7 +82,7 @@ def search_runs(
     """Runs of these experiments that pass a filter.
 
     Args:
-        experiment_ids: decimal integers as text; those that no experiment has are ignored.
+        experiments: keys of experiments; those that do not exist are ignored.
         max_results: 1 to 50,000.
         page_token: of the page before, with the same `order_by`.
         count: also tell how many runs match in all.
@@ -98,7 +90,7 @@ def search_runs(
         InvalidValue: anything of the above is wrong; the message says what.
     """
     check_max_results(max_results)
-    experiments = experiment_keys(experiment_ids)
+    experiments = list(dict.fromkeys(experiments))
     tree = parse(RUNS, filter)
     order = parse_order(RUNS, order_by)
     lowering = Lowering(RUN_STORAGE, session.find_name_id)
@@ -120,25 +112,6 @@ def search_runs(
     page = found[:max_results]
     more = tokens.encode(name, page[-1][1:]) if len(found) > max_results else None
     return Matches([row[0] for row in page], more, total)
-
-
-def check_max_results(max_results: int, most: int = MAX_RESULTS) -> None:
-    if not 1 <= max_results <= most:
-        raise InvalidValue(f"max_results is {max_results}; it must be from 1 to {most}.")
-
-
-def experiment_keys(experiment_ids: Sequence[str]) -> list[int]:
-    """The keys of experiments, each once; raises InvalidValue for an id that is no integer."""
-    keys: dict[int, None] = {}
-    for text in experiment_ids:
-        digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit()):
-            raise InvalidValue(
-                f"experiment_ids holds {text[:100]!r}; ids of experiments are whole numbers, such as '1'."
-            )
-        if len(digits) <= 18:
-            keys[int(text)] = None
-    return list(keys)
 
 
 def run_sorts(order: Sequence[OrderKey], lowering: Lowering) -> tuple[Sort, ...]:
@@ -213,6 +186,7 @@ class _Phase(Struct):
     query: RunQuery
     walk: Sort | None  # None: answered as a whole
     begin: Any = None
+    far: Any = None  # behind this value the filter lets nothing through
     is_done: bool = False
 
 
@@ -255,10 +229,10 @@ class _Partition:
             else:
                 return found
             walked += budget
-            # as many entries as the rest of the page will need, going by what they gave so far
-            needed = (search.limit - len(found)) * walked // len(found) if found else 8 * walked
-            budget = min(max(needed, walked), 16 * walked)
-            threshold = max(budget // 2, threshold)
+            # going by what they gave so far, so many entries fill the page; a row of a driver costs about as much as one
+            needed = (search.limit - len(found)) * walked * 2 // max(2 * len(found), 1)
+            threshold = max(threshold, needed)
+            budget = min(max(needed, walked), 4 * walked)
 
     def _driven(self, driver: _Driver) -> list[tuple[Any, ...]]:
         start = "leaf" if driver.leaves else "runs"
@@ -272,8 +246,9 @@ class _Partition:
         if phase.walk is None:
             phase.is_done = True
             return self.session.rows(run_query.rows(query), **values)
-        values["begin"] = phase.begin
-        end = self.session.row(run_query.boundary(phase.walk, query.bounds.begin), **values, offset=budget)
+        values["begin"], values["far"] = phase.begin, phase.far
+        boundary = run_query.boundary(phase.walk, query.bounds.begin, phase.far is not None)
+        end = self.session.row(boundary, **values, offset=budget)
         if end is None:
             phase.is_done = True
         else:
@@ -301,22 +276,60 @@ class _Partition:
                 return
             rank = PRESENT if token is None else token[offset]
             if rank == PRESENT:
-                value = None if token is None else token[offset + 1]
-                yield _walk(query, sort, value)
+                yield self._walk(query, sort, None if token is None else token[offset + 1])
                 token = None
             if sort.form == "double" and rank <= NAN:
                 yield _Phase(structs.replace(query, start="nan", is_after=token is not None), None)
                 token = None
-            if rank < MISSING and self._is_complete(sort):
+            if rank < MISSING and (self._tests_of(sort) or self._is_complete(sort)):
                 return
             offset += len(sort.parts)
 
     def _last_phase(self, query: RunQuery, sort: Sort, token: list[Any] | None, offset: int) -> Iterator[_Phase]:
         query = structs.replace(query, start="runs")
         if sort.column == "start_time":
-            yield _walk(query, sort, None if token is None else token[offset])
+            yield self._walk(query, sort, None if token is None else token[offset])
         elif query.missing:
             yield _Phase(structs.replace(query, is_after=token is not None), None)
+
+    def _walk(self, query: RunQuery, sort: Sort, value: Any) -> _Phase:
+        """A walk from the token's value on, or from the first value that the filter lets through."""
+        low, high = self._range_of(sort)
+        first, far = (high, low) if sort.is_descending else (low, high)
+        if value is not None:
+            return _Phase(structs.replace(query, bounds=Bounds("at"), is_after=True), sort, value, far)
+        if first is None:
+            return _Phase(query, sort, None, far)
+        return _Phase(structs.replace(query, bounds=Bounds("at")), sort, first, far)
+
+    def _range_of(self, sort: Sort) -> tuple[Any, Any]:
+        """The least and the greatest value of a key that the filter may let through; None for no limit."""
+        # a number has limits at least, so that its walk does not begin in the NaNs
+        low, high = (-MAX_DOUBLE, MAX_DOUBLE) if sort.form == "double" else (None, None)
+        for test in self._tests_of(sort):
+            value = self.values.get(test.slot)
+            if test.op in ("prefix", "like_range"):
+                below, above = self.values[f"{test.slot}_low"], self.values[f"{test.slot}_high"]
+            elif test.op in ("eq", "gt", "ge", "lt", "le"):
+                below = value if test.op in ("eq", "gt", "ge") else None
+                above = value if test.op in ("eq", "lt", "le") else None
+            else:
+                continue
+            low = below if low is None else low if below is None else max(low, below)
+            high = above if high is None else high if above is None else min(high, above)
+        return low, high
+
+    def _tests_of(self, sort: Sort) -> list[Test]:
+        """The tests that every match passes with the value that it is sorted by."""
+        own = ("", "", sort.column) if not sort.table else (sort.table, sort.name, sort.column)
+        found: list[Test] = []
+        for item in conjuncts(self.search.shape):
+            match item:
+                case Keyed(table, name, column, test) if (table, name, column) == own:
+                    found.append(test)
+                case Base(column, _, test) if ("", "", column) == own:
+                    found.append(test)
+        return found
 
     def _is_complete(self, sort: Sort) -> bool:
         """No run of the experiment lacks the key: much cheaper to count than to look for those that do."""
@@ -361,16 +374,6 @@ class _Partition:
         query = RunQuery("leaf" if driver.leaves else "runs", self.search.shape, (), leaves=driver.leaves)
         row = self.session.row(run_query.rows(run_query.counting(query)), **self.values)
         return int(row[0]) if row else 0
-
-
-def _walk(query: RunQuery, sort: Sort, value: Any) -> _Phase:
-    """A walk from the beginning, or from the token's value on."""
-    if value is not None:
-        return _Phase(structs.replace(query, bounds=Bounds("at"), is_after=True), sort, value)
-    if sort.form == "double":  # a bound, so that the walk does not begin in the NaNs
-        first = MAX_DOUBLE if sort.is_descending else -MAX_DOUBLE
-        return _Phase(structs.replace(query, bounds=Bounds("at")), sort, first)
-    return _Phase(query, sort)
 
 
 def _has_index(sort: Sort) -> bool:
