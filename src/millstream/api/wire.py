@@ -32,6 +32,8 @@ MAX_DEPTH = 100
 
 _NUL_ESCAPE = b"\\u0000"
 _MESSAGE_LIMIT = 1000
+_ERROR_LIMIT = 4000
+"""Longest texts of errors, in characters: an echo of the request must not make a large answer."""
 
 
 class MissingParameter(InvalidValue):
@@ -455,6 +457,8 @@ def decode(type: type[T], data: bytes) -> T:
 def error_body(error: MillstreamError) -> bytes:
     """`{"error_code": ..., "message": ...}` of an error."""
     message = error.message.encode(errors="replace").decode()
+    if len(message) > _ERROR_LIMIT:
+        message = message[:_ERROR_LIMIT] + "…"
     return _encode({"error_code": error.error_code, "message": message, **error.json_kwargs})
 
 

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from millstream.api import wire
 from millstream.errors import BadRequest, HeadersTooLarge, MillstreamError
@@ -93,7 +93,7 @@ class Protocol(HttpToolsProtocol):
         self._is_refused = True
         if self.transport.is_closing():
             return
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             if cycle.response_started or self.pipeline:
                 self.transport.close()  # another answer is on its way on this connection
@@ -115,7 +115,7 @@ class Protocol(HttpToolsProtocol):
         if self._waits_for_headers_since is not None:
             is_idle = self.timeout_keep_alive_task is not None  # between two requests; uvicorn ends that
             return not is_idle and now - self._waits_for_headers_since > HEADERS_TIMEOUT_S
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is None:
             return False
         if cycle.response_complete:

@@ -1,0 +1,219 @@
+"""The server as a process: its start, its signals, its workers."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import psutil
+import pytest
+
+SCRIPT = """
+from millstream.server.run import serve
+serve(port=0, workers={workers}, backend_store_uri={store!r}, artifacts_destination={artifacts!r}, **{more!r})
+"""
+
+
+class Process:
+    def __init__(self, folder, workers=1, store=None, **more):
+        folder.mkdir(exist_ok=True)
+        self.store = store or f"sqlite:///{folder}/store.db"
+        code = SCRIPT.format(workers=workers, store=self.store, artifacts=str(folder / "artifacts"), more=more)
+        self.errors = open(folder / "errors.txt", "w+")  # noqa: SIM115
+        self.began = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            cwd=folder,
+        )
+        self.line = self.process.stdout.readline()
+        self.ready_s = time.perf_counter() - self.began
+        assert self.line.startswith("Millstream is ready at http://127.0.0.1:"), self.log()
+        self.port = int(self.line.strip().rsplit(":", 1)[1].partition("/")[0])
+
+    def log(self):
+        self.errors.flush()
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def ask(self, verb, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(
+                verb, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}
+            )
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def create_run(self):
+        status, body = self.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})
+        assert status == 200, body
+        return json.loads(body)["run"]["info"]["run_id"]
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        status = self.process.wait(30)
+        self.process.stdout.close()
+        self.errors.close()
+        return status
+
+
+@pytest.fixture
+def launch(tmp_path):
+    started = []
+
+    def begin(**options):
+        started.append(Process(tmp_path / "here", **options))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        if one.process.poll() is None:
+            for child in psutil.Process(one.process.pid).children():
+                child.kill()
+            one.process.kill()
+            one.process.wait()
+        if not one.process.stdout.closed:
+            one.process.stdout.close()
+            one.errors.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_in_order(launch, number):
+    server = launch()
+    assert server.ask("GET", "/health") == (200, b"OK")
+    assert server.stop(number) == 0
+
+
+def test_start_and_size_are_small(launch):
+    server = launch()
+    first = server.ready_s
+    server.create_run()
+    server.stop()
+    again = launch()
+    size_mib = psutil.Process(again.process.pid).memory_info().rss / 2**20
+    again.stop()
+    assert min(first, again.ready_s) < 4, (
+        "1 s alone on the machine (2026-11), measured by the benchmark; this is for gross mistakes"
+    )
+    assert size_mib < 100
+
+
+def test_what_was_acknowledged_before_the_signal_is_there_afterwards(launch):
+    server = launch()
+    run_id = server.create_run()
+    written = []
+    stop = threading.Event()
+
+    def write(thread):
+        for step in range(100_000):
+            if stop.is_set():
+                return
+            point = {"run_id": run_id, "key": f"m{thread}", "value": step, "timestamp": step, "step": step}
+            try:
+                status, _ = server.ask("POST", "/api/2.0/mlflow/runs/log-metric", point)
+            except OSError:
+                return
+            if status != 200:
+                return
+            written.append((f"m{thread}", step))
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    assert server.stop() == 0
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert len(written) > 20
+    again = launch()
+    found = set()
+    for key in {key for key, _ in written}:
+        body = again.ask("GET", f"/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key={key}")[1]
+        found |= {(key, point["step"]) for point in json.loads(body)["metrics"]}
+    assert set(written) <= found
+    again.stop()
+
+
+def test_several_workers_share_one_socket_one_database_and_their_counts(launch):
+    server = launch(workers=2)
+    parent = psutil.Process(server.process.pid)
+    assert len(parent.children()) == 2
+    runs = [server.create_run() for _ in range(20)]
+    for run_id in runs:
+        assert server.ask("GET", f"/api/2.0/mlflow/runs/get?run_id={run_id}")[0] == 200
+    deadline = time.monotonic() + 15
+    wanted = b'millstream_requests_total{route="runs.create",verb="POST",status="200"} 20\n'
+    while wanted not in server.ask("GET", "/metrics")[1]:
+        assert time.monotonic() < deadline, "the workers' counts do not add up"
+        time.sleep(0.3)
+    children = parent.children()
+    assert server.stop() == 0
+    assert not psutil.wait_procs(children, timeout=10)[1]
+
+
+def test_a_fallen_worker_is_started_again(launch):
+    server = launch(workers=2)
+    parent = psutil.Process(server.process.pid)
+    victim = parent.children()[0]
+    victim.kill()
+    deadline = time.monotonic() + 20
+    while victim in parent.children() or len(parent.children()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert server.ask("GET", "/health") == (200, b"OK")
+    assert server.stop() == 0
+
+
+def test_workers_do_not_outlive_their_parent(launch):
+    server = launch(workers=2)
+    children = psutil.Process(server.process.pid).children()
+    os.kill(server.process.pid, signal.SIGKILL)
+    assert not psutil.wait_procs(children, timeout=20)[1]
+
+
+def test_a_taken_port_is_said_in_one_sentence(launch, tmp_path):
+    server = launch()
+    code = f"from millstream.server.run import serve; serve(port={server.port}, backend_store_uri='sqlite:///x.db')"
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=30)
+    assert "--port" in failed.stderr.splitlines()[-1]
+    assert not (tmp_path / "x.db").exists()
+
+
+def test_an_artifacts_only_server_keeps_no_database(launch, tmp_path):
+    server = launch(artifacts_only=True)
+    status, body = server.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})
+    assert status == 503
+    assert json.loads(body)["error_code"] == "TEMPORARILY_UNAVAILABLE"
+    assert server.ask("GET", "/health") == (200, b"OK")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("PUT", "/api/2.0/mlflow-artifacts/artifacts/a/b.txt", b"x")
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert not list((tmp_path / "here").glob("*.db"))
+
+
+def test_a_server_without_the_proxy_answers_503_there(launch):
+    server = launch(serve_artifacts=False)
+    assert server.ask("GET", "/api/2.0/mlflow-artifacts/artifacts/a/b.txt")[0] == 503
+    assert server.ask("GET", "/api/2.0/mlflow-artifacts/artifacts")[0] == 503
+    assert server.ask("GET", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
+
+
+def test_the_log_is_json_lines(launch):
+    server = launch()
+    server.ask("GET", "/health")
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(30)
+    lines = [json.loads(line) for line in server.log().splitlines()]
+    assert [line["message"] for line in lines] == ["starting", "stopped"]
