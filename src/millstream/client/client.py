@@ -260,6 +260,10 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
         model_id: str | None = None,
     ) -> RunOperations | None:
         """Log one point; `timestamp` in ms, None is now; `step` None is 0."""
+        plain = self._recorder.plain.get((run_id, key))
+        if plain is not None and synchronous is None and model_id is None and dataset_name is None:
+            plain(value, 0 if step is None else step, timestamp)
+            return None
         if self._is_now(run_id, synchronous):
             from millstream.client.journal import checked_integer, checked_value
 
@@ -270,7 +274,10 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
             return None
         append = self._recorder.series(run_id, key, model_id, dataset_name, dataset_digest)
         append(value, 0 if step is None else step, timestamp)
-        return self._logged(run_id, synchronous)
+        operations = self._logged(run_id, synchronous)
+        if operations is None and model_id is None and dataset_name is None and not SYNC.get():
+            self._recorder.plain[run_id, key] = append
+        return operations
 
     def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
         """Log a param; the value, or RunOperations if asynchronous."""

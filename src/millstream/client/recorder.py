@@ -97,6 +97,7 @@ class Recorder:
         self.journal = Journal(self.transport.uri, root, on_start=self._journal_started)
         self.shipper = Shipper(self.journal, self.transport, self.run_ids, self.root)
         self._appenders: dict[tuple[Any, ...], Append] = {}
+        self.plain: dict[tuple[str, str], Append] = {}  # series that need no look at settings any more
         self._params: dict[str, dict[str, str]] = {}
         self._offline_runs: dict[str, Run] = {}
         self._said_offline = False
@@ -375,6 +376,7 @@ class Recorder:
         self._params.pop(run_id, None)
         for name in [name for name in self._appenders if name[0] == run_id]:
             del self._appenders[name]
+            self.plain.pop((name[0], name[1]), None)
 
     # ------------------------------------------------------------ barriers
 
