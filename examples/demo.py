@@ -120,11 +120,29 @@ def show_best(limit: int = 5) -> None:
     console.print(table)
 
 
+def show_served() -> None:
+    """The same runs through the server: the best one's curve and its figure."""
+    best = mlflow.search_runs(
+        experiment_names=[EXPERIMENT],
+        filter_string="params.model IS NOT NULL",
+        order_by=["metrics.`val/accuracy` DESC"],
+        max_results=1,
+        output_format="list",
+    )[0]
+    history = mlflow.MlflowClient().get_metric_history(best.info.run_id, "val/accuracy")
+    figure = mlflow.artifacts.download_artifacts(run_id=best.info.run_id, artifact_path="confusion.png")
+    console.print(
+        f"Over HTTP: {best.info.run_name!r} went from {history[0].value:.3f} to {history[-1].value:.3f} validation accuracy "
+        f"in {len(history)} epochs; its confusion matrix has {Path(figure).stat().st_size:,} bytes.",
+        highlight=False,
+    )
+
+
 def start_server(port: int) -> subprocess.Popen[bytes]:
     command = [
         sys.executable, "-m", "millstream.cli.main", "server",
         "--backend-store-uri", f"sqlite:///{DATA / 'millstream.db'}",
-        "--artifacts-destination", str(DATA / "artifacts"),
+        "--artifacts-destination", str(DATA / "mlartifacts"),
         "--port", str(port),
     ]  # fmt: skip
     return subprocess.Popen(command)
@@ -163,16 +181,19 @@ def main() -> None:
 
     DATA.mkdir(exist_ok=True)
     os.environ.setdefault("MILLSTREAM_JOURNAL_DIR", str(DATA / "journal"))
+    mlflow.set_tracking_uri(f"sqlite:///{DATA / 'millstream.db'}")
+    started = time.perf_counter()
+    count = sweep(options.epochs)
+    console.print(f"Recorded {count} runs in {time.perf_counter() - started:.1f} s, without a server.")
+    show_best()
+
     port = free_port(options.port)
     address = f"http://127.0.0.1:{port}"
     server = start_server(port)
     try:
         wait_until_ready(address, server)
         mlflow.set_tracking_uri(address)
-        started = time.perf_counter()
-        count = sweep(options.epochs)
-        console.print(f"Recorded {count} runs in {time.perf_counter() - started:.1f} s.")
-        show_best()
+        show_served()
         console.print(f"Millstream is at {address}", highlight=False)
         if not options.once:
             console.print("Ctrl-C ends it.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,13 +140,15 @@ def test_an_import_that_was_cut_goes_on(store: SqlTrackingStore, address: str) -
 
 
 def test_an_experiment_whose_name_is_taken_is_kept_under_another(store: SqlTrackingStore, tmp_path: Path) -> None:
+    store.create_experiment("other", "", [])  # takes the id
     mine = store.create_experiment("sweep/one", "", [])
     address = make_source("3.6", tmp_path)
     for _ in range(2):
         report = run_import(store, address)
         assert report.is_complete
+        assert report.here.runs == 5
     names = {e.name for e in store.search_experiments("", [], 100, "", ViewType.ALL)}
-    assert names == {"Default", "gone", "sweep/one", "sweep/one (imported 1)"}
+    assert names == {"Default", "gone", "other", "sweep/one", "sweep/one (imported 1)"}
     assert store.search_runs([mine], "", ViewType.ALL, 10, [], "") == []
 
 
@@ -170,3 +174,24 @@ def test_lines_of_the_oldest_releases_and_torn_lines_are_read(store: SqlTracking
     assert report.here.points == 2
     found = store.get_run("aabb")
     assert (found.info.run_name, found.data.metrics) == ("old", {"acc": 0.75})
+
+
+def test_a_running_server_is_imported_over_rest(store: SqlTrackingStore, tmp_path: Path, served_folder: str) -> None:
+    report = run_import(store, served_folder)
+    assert report.is_complete
+    assert (report.here.runs, report.here.points, report.here.models) == (5, 53, 2)
+    assert store.get_experiment_by_name("gone").lifecycle_stage == "deleted"
+
+
+@pytest.fixture
+def served_folder(tmp_path: Path) -> Iterator[str]:
+    """The address of a server of ours that holds what the folder holds."""
+    theirs = open_store(f"sqlite:///{tmp_path / 'theirs.db'}")
+    run_import(theirs, make_source("folder", tmp_path))
+    theirs.close()
+    command = [sys.executable, "-m", "millstream.cli.main", "server", "--port", "0"]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'theirs.db'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().split()[-1]
+        server.terminate()

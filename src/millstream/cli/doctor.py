@@ -48,37 +48,35 @@ def _package_version(name: str) -> str:
 
 
 def _environment(is_masked: bool) -> dict[str, str]:
+    from millstream.client.uris import redact
+
     found = {}
     for setting in settings.SETTINGS.values():
         for variable in setting.variables:
             value = os.environ.get(variable)
             if value is not None:
                 is_secret = is_masked or any(word in variable for word in _SECRET)
-                found[variable] = "***" if is_secret else _without_password(value)
+                found[variable] = "***" if is_secret else redact(value)
     return found
 
 
-def _without_password(value: str) -> str:
-    scheme, separator, rest = value.partition("://")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}:***@{host}" if separator and at and ":" in user else value
-
-
 def _tracking() -> dict[str, str]:
-    from millstream.client.transport import tracking_uri
+    from millstream.client import MillstreamClient
+    from millstream.client.uris import default_uri, is_http, redact
 
-    uri = tracking_uri()
+    uri = default_uri()
     try:
-        from millstream.client.client import MillstreamClient
-
-        answer = f"{len(MillstreamClient(uri).search_experiments(max_results=1000))} experiments"
+        if is_http(uri):
+            answer = f"yes, {len(MillstreamClient(uri).search_experiments(max_results=1000))} experiments"
+        else:
+            answer = "no server: logs go to the store itself"
     except MillstreamError as error:
         answer = f"no: {error.message}"
-    return {"Tracking URI": _without_password(uri), "It answers": answer}
+    return {"Tracking URI": redact(uri), "It answers": answer}
 
 
 def _journals() -> dict[str, str]:
-    from millstream.client.sync import pending
+    from millstream.client.journal import dead_journals, journal_root
 
-    waiting = pending()
-    return {"Journals waiting": str(len(waiting)), **{f"journal {name}": text for name, text in waiting.items()}}
+    waiting = sum(1 for _ in dead_journals()) if journal_root().is_dir() else 0
+    return {"Journals": str(journal_root()), "Waiting for `millstream sync`": str(waiting)}

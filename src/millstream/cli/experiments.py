@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from millstream.cli.output import json_option, print_json, print_table, show_time
-from millstream.entities import Run, ViewType
+from millstream.entities import Experiment, Run, ViewType
 from millstream.errors import ExperimentNameNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from millstream.client.client import MillstreamClient
+    from millstream.client import MillstreamClient
 
 _id_option = click.option("-x", "--experiment-id", required=True, envvar="MLFLOW_EXPERIMENT_ID", help="The experiment.")
 VIEW_CHOICE = click.Choice([view.value.lower() for view in ViewType], case_sensitive=False)
@@ -24,7 +24,7 @@ VIEW_CHOICE = click.Choice([view.value.lower() for view in ViewType], case_sensi
 
 def open_client() -> MillstreamClient:
     """A client for the tracking URI in force."""
-    from millstream.client.client import MillstreamClient
+    from millstream.client import MillstreamClient
 
     return MillstreamClient()
 
@@ -56,7 +56,7 @@ def create(experiment_name: str, artifact_location: str | None, as_json: bool) -
 def search(view: str, filter_string: str, order_by: tuple[str, ...], max_results: int | None, as_json: bool) -> None:
     """List experiments."""
     client = open_client()
-    found = []
+    found: list[Experiment] = []
     token: str | None = None
     while max_results is None or len(found) < max_results:
         size = 1000 if max_results is None else min(1000, max_results - len(found))
@@ -138,10 +138,9 @@ def csv(experiment_id: str, filename: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    metrics, params, tags = (
-        sorted({key for run in found for key in values(run)})
-        for values in (lambda r: r.data.metrics, lambda r: r.data.params, lambda r: r.data.tags)
-    )
+    metrics = sorted({key for run in found for key in run.data.metrics})
+    params = sorted({key for run in found for key in run.data.params})
+    tags = sorted({key for run in found for key in run.data.tags})
     info = ["run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"]
     with open(filename, "w", newline="", encoding="utf-8") if filename else nullcontext(sys.stdout) as file:
         writer = csv_format.writer(file)

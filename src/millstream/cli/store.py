@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import click
 
 from millstream import settings
@@ -13,6 +15,17 @@ _store_option = click.option(
     metavar="URI",
     help="The database; the default store if not given.",
 )
+
+
+def _delete_artifacts(uri: str, destination: str | None) -> None:
+    """Delete a folder of artifacts; one behind the server's proxy lies below its destination."""
+    from millstream.artifacts import open_repository
+
+    if uri.startswith("mlflow-artifacts:"):
+        below = urlsplit(uri).path.strip("/")
+        open_repository(destination or settings.ARTIFACTS_DESTINATION.get()).delete(below)
+    else:
+        open_repository(uri).delete_all()
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -43,7 +56,6 @@ def gc(
     as_json: bool,
 ) -> None:
     """Remove what is in the trash for good, with its artifacts."""
-    from millstream.artifacts.removal import remover
     from millstream.store.gc import collect, parse_age
     from millstream.store.tracking import open_store
 
@@ -55,7 +67,7 @@ def gc(
             run_ids=_split(run_ids),
             experiment_ids=_split(experiment_ids),
             logged_model_ids=_split(logged_model_ids),
-            delete_artifacts=remover(artifacts_destination),
+            delete_artifacts=lambda uri: _delete_artifacts(uri, artifacts_destination),
         )
     finally:
         store.close()

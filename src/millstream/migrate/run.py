@@ -24,7 +24,7 @@ def open_source(address: str) -> Source:
     """
     scheme = urlsplit(address).scheme.split("+")[0]
     if scheme in ("http", "https"):
-        from millstream.client.transport import HttpTransport
+        from millstream.client.http import HttpTransport
         from millstream.migrate.server import ServerSource
 
         return ServerSource(address, HttpTransport(address))

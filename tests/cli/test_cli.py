@@ -1,0 +1,205 @@
+"""Every command, as a person types it: against a store in a folder, and against a real server."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from millstream.cli.main import _COMMANDS, cli, main
+from millstream.client import MillstreamClient
+
+Call = Callable[..., Result]
+
+
+@pytest.fixture
+def store_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MILLSTREAM_JOURNAL_DIR", str(tmp_path / "journal"))
+    monkeypatch.chdir(tmp_path)
+    return uri
+
+
+@pytest.fixture
+def call(store_uri: str) -> Call:
+    def invoke(*arguments: str, status: int = 0) -> Result:
+        result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+        assert result.exit_code == status, result.output
+        return result
+
+    return invoke
+
+
+def read(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def run_id(call: Call, store_uri: str) -> str:
+    """A finished run of the experiment "vision" with a metric, a param and a tag."""
+    call("experiments", "create", "-n", "vision")
+    client = MillstreamClient(store_uri)
+    run = client.create_run("1", run_name="first")
+    client.log_param(run.info.run_id, "lr", 0.1)
+    for step in range(5):
+        client.log_metric(run.info.run_id, "acc", step / 10, step=step)
+    client.set_tag(run.info.run_id, "team", "a, b")
+    client.set_terminated(run.info.run_id)
+    return run.info.run_id
+
+
+def test_experiments_are_created_found_renamed_deleted_and_restored(call: Call) -> None:
+    created = call("experiments", "create", "--experiment-name", "vision", "--artifact-location", "s3://bucket/x")
+    assert created.stdout == "Created experiment 'vision' with id 1\n"
+    assert read(call("experiments", "create", "-n", "text", "--json")) == {"experiment_id": "2"}
+    call("experiments", "rename", "-x", "1", "--new-name", "seen")
+    found = read(call("experiments", "search", "--filter", "name = 'seen'", "--json"))
+    assert [(e["name"], e["artifact_location"]) for e in found] == [("seen", "s3://bucket/x")]
+    assert "has been deleted" in call("experiments", "delete", "-x", "1").stdout
+    assert {e["name"] for e in read(call("experiments", "search", "--json"))} == {"Default", "text"}
+    assert [e["name"] for e in read(call("experiments", "search", "--view", "deleted_only", "--json"))] == ["seen"]
+    assert "has been restored" in call("experiments", "restore", "-x", "1").stdout
+    assert read(call("experiments", "get", "-n", "seen", "--json"))["lifecycle_stage"] == "active"
+    assert "seen" in call("experiments", "search").stdout
+
+
+def test_runs_are_listed_described_deleted_and_restored(call: Call, run_id: str) -> None:
+    listed = call("runs", "list", "--experiment-id", "1").stdout
+    assert run_id in listed
+    assert "first" in listed
+    assert [run["info"]["run_id"] for run in read(call("runs", "list", "-x", "1", "--json"))] == [run_id]
+    assert read(call("runs", "list", "-x", "1", "--filter", "metrics.acc > 0.5", "--json")) == []
+    described = read(call("runs", "describe", "--run-id", run_id))
+    assert described["data"]["params"] == [{"key": "lr", "value": "0.1"}]
+    call("runs", "delete", "--run-id", run_id)
+    assert read(call("runs", "list", "-x", "1", "--json")) == []
+    call("runs", "restore", "--run-id", run_id)
+    assert len(read(call("runs", "list", "-x", "1", "--json"))) == 1
+
+
+def test_a_run_can_be_created_and_rewound(call: Call, run_id: str) -> None:
+    created = read(call("runs", "create", "-n", "vision", "--run-name", "empty", "--json"))
+    assert read(call("runs", "describe", "-r", created["run_id"]))["info"]["status"] == "FINISHED"
+    assert read(call("runs", "rewind", "-r", run_id, "--step", "3", "--json"))["deleted_points"] == 2
+    assert read(call("runs", "describe", "-r", run_id))["data"]["metrics"][0]["value"] == 0.2
+
+
+def test_runs_are_written_as_csv(call: Call, run_id: str, tmp_path: Path) -> None:
+    call("experiments", "csv", "-x", "1", "-o", "runs.csv")
+    for text in ((tmp_path / "runs.csv").read_text(), call("experiments", "csv", "-x", "1").stdout):
+        (row,) = csv.DictReader(io.StringIO(text))
+        assert (row["run_id"], row["metrics.acc"], row["params.lr"], row["tags.team"]) == (run_id, "0.4", "0.1", "a, b")
+
+
+def test_artifacts_go_up_and_come_down(call: Call, run_id: str, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    call("artifacts", "log-artifact", "-l", "note.txt", "-r", run_id, "-a", "deep")
+    call("artifacts", "log-artifacts", "-l", "folder", "-r", run_id)
+    assert read(call("artifacts", "list", "-r", run_id)) == [
+        {"path": "a.txt", "is_dir": False, "file_size": 1},
+        {"path": "deep", "is_dir": True, "file_size": None},
+    ]
+    path = call("artifacts", "download", "-r", run_id, "-a", "deep/note.txt", "-d", "out").stdout.strip()
+    assert Path(path).read_text() == "hello"
+    again = read(call("artifacts", "download", "-u", f"runs:/{run_id}/a.txt", "-d", "out", "--json"))
+    assert Path(again["local_path"]).read_text() == "a"
+
+
+def test_gc_removes_what_is_in_the_trash_with_its_artifacts(
+    call: Call, run_id: str, store_uri: str, tmp_path: Path
+) -> None:
+    (tmp_path / "note.txt").write_text("hello")
+    call("artifacts", "log-artifact", "-l", "note.txt", "-r", run_id)
+    kept = list((tmp_path / "mlartifacts").rglob("note.txt"))
+    assert len(kept) == 1
+    call("runs", "delete", "--run-id", run_id)
+    old = read(call("gc", "--backend-store-uri", store_uri, "--older-than", "1h", "--json"))
+    assert old["run_ids"] == []
+    assert f"Run with ID {run_id} has been permanently deleted." in call("gc", "--backend-store-uri", store_uri).stdout
+    assert not kept[0].exists()
+    with pytest.raises(Exception, match="No run"):
+        call("runs", "describe", "-r", run_id)
+
+
+def test_the_schema_is_upgraded_to_where_it_is(call: Call, store_uri: str, run_id: str) -> None:
+    assert "The schema is at revision" in call("db", "upgrade", store_uri).stdout
+
+
+def test_sync_says_what_it_delivered(call: Call, tmp_path: Path) -> None:
+    script = "import millstream as m, os; m.start_run(); [m.log_metric('x', i, step=i) for i in range(7)]; os._exit(9)"
+    environment = {"MILLSTREAM_OFFLINE": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{tmp_path / 'runs.db'}"
+    environment["MILLSTREAM_JOURNAL_DIR"] = str(tmp_path / "journal")
+    subprocess.run([sys.executable, "-c", script], env=environment, check=False, capture_output=True)
+    report = read(call("sync", "--json"))
+    assert report["left"] == 0
+    assert [journal["sent"]["points"] for journal in report["journals"]] == [7]
+    (run,) = read(call("runs", "list", "-x", "0", "--json"))
+    assert run["data"]["metrics"][0]["value"] == 6
+    assert "Delivered 0 points" in call("sync").stdout
+
+
+def test_doctor_shows_settings_but_no_secrets(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2-hunter2")
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://me:hunter2-hunter2@db/x")
+    for output in (call("doctor").stdout, call("doctor", "--json").stdout):
+        assert "hunter2" not in output
+        assert "SQL" in output.upper()
+    assert read(call("doctor", "--json"))["MLflow API"].startswith("3.")
+
+
+def test_an_import_is_reported(call: Call, tmp_path: Path) -> None:
+    run = tmp_path / "mlruns" / "0" / "aabb"
+    (run / "metrics").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: '0'\nname: Default\n")
+    (run / "meta.yaml").write_text("run_id: aabb\nexperiment_id: '0'\nstatus: 3\nstart_time: 5\n")
+    (run / "metrics" / "acc").write_text("15 0.5 0\n16 0.75 1\n")
+    target = f"sqlite:///{tmp_path / 'runs.db'}"
+    report = read(call("import", "mlruns", "--to", target, "--json"))
+    assert report["here"] == report["there"]
+    assert report["here"]["points"] == 2
+    assert read(call("runs", "list", "-x", "0", "--json"))[0]["data"]["metrics"][0]["value"] == 0.75
+
+
+def test_errors_are_one_line_and_status_1(store_uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["runs", "describe", "-r", "ffff"])
+    assert exit_.value.code == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "No run 'ffff'" in captured.err
+    with pytest.raises(SystemExit):
+        main(["runs", "describe", "-r", "ffff", "--json"])
+    assert json.loads(capsys.readouterr().err)["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+
+
+@pytest.mark.parametrize("name", sorted(_COMMANDS))
+def test_every_command_explains_itself_and_is_documented(call: Call, name: str) -> None:
+    assert "Usage:" in call(name, "--help").stdout
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    assert f"`{name}`" in page or f"`millstream {name}" in page
+
+
+def test_variables_of_a_file_count_unless_they_are_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "env").write_text("# comment\nexport MILLSTREAM_TEST_ONE='1'\nMILLSTREAM_TEST_TWO=2\n")
+    monkeypatch.setenv("MILLSTREAM_TEST_TWO", "kept")
+    monkeypatch.setenv("MILLSTREAM_TEST_ONE", "")
+    monkeypatch.delenv("MILLSTREAM_TEST_ONE")
+    script = "import os; print(os.environ['MILLSTREAM_TEST_ONE'], os.environ['MILLSTREAM_TEST_TWO'])"
+    code = f"import sys; from millstream.cli.main import _load_environment; _load_environment(sys.argv[1]); {script}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "env")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1 kept\n"
