@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from millstream.entities import MAX_DOUBLE, Metric
 from millstream.store import series
-from millstream.store.database import Database, Session
+from millstream.store.database import Database, Session, Statement
+from millstream.store.series import appending, folding
 from millstream.store.tables import experiments, runs
 
 Point = tuple[int, int, float]
@@ -173,12 +174,47 @@ def pages(session: Session, name_id: int, length: int) -> list[Metric]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(todo=operations)
 def test_any_course_of_appends_folds_and_rewinds_reads_as_the_list_does(
     todo: list[tuple[str, object]], sqlite: Database
 ) -> None:
     follow(sqlite, "m", todo)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(todo=operations, target=st.integers(1, 8), inline=st.sampled_from([5, 30, 10**6]))
+def test_chunks_that_split_and_fold_at_any_size_read_as_the_list_does(
+    todo: list[tuple[str, object]], target: int, inline: int, sqlite: Database
+) -> None:
+    with small_chunks(target, inline):
+        follow(sqlite, "m", todo)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(todo=operations, target=st.integers(1, 8), inline=st.sampled_from([5, 10**6]))
+def test_every_database_reads_as_the_list_does(
+    todo: list[tuple[str, object]], target: int, inline: int, db: Database
+) -> None:
+    with db.read() as session:
+        is_new = session.row(_HAS_RUN) is None
+    if is_new:
+        make_run(db)
+    with small_chunks(target, inline):
+        follow(db, "m", todo)
+
+
+_HAS_RUN = Statement(select(runs.c.id).where(runs.c.id == 1))
+
+
+@contextmanager
+def small_chunks(target: int, inline: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folding, "TARGET", target)
+        patch.setattr(folding, "SPLIT", 2 * target)
+        patch.setattr(folding, "SEQ_STRIDE", 4)  # room between chunks runs out at once
+        patch.setattr(appending, "FOLD_INLINE", inline)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def _text() -> Text:
 
 
 _BLOB = LargeBinary().with_variant(LargeBinary(_LONG), "mysql", "mariadb")
-_INNODB = {
+_INNODB: dict[str, Any] = {
     f"{name}_{key}": value
     for name in ("mysql", "mariadb")
     for key, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
@@ -185,7 +185,7 @@ tails = Table(
     Column("name_id", BigId, primary_key=True),
     Column("seq", BigInteger, primary_key=True),
     Column("points", _BLOB, nullable=False),
-    **_ROWLESS,
+    **_INNODB,  # SQLite: with rowid, long rows fill their pages and are twice as fast to write (2026-11-23)
 )
 
 chunks = Table(
@@ -203,7 +203,7 @@ chunks = Table(
     Column("root", _BLOB, nullable=False),
     Column("pyramid", _BLOB, nullable=False),
     Column("points", _BLOB, nullable=False),
-    **_ROWLESS,
+    **_INNODB,  # SQLite: with rowid, long rows fill their pages and are twice as fast to write (2026-11-23)
 )
 
 fold_queue = Table(
