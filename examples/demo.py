@@ -163,6 +163,7 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port(wanted: int) -> int:
+    """`wanted`, or any other if something listens there already."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))
