@@ -86,6 +86,8 @@ class Source(Struct, frozen=True):
     def _quoted(self, start: int) -> Token:
         quote = self.text[start]
         end = self.text.find(quote, start + 1)
+        while end >= 0 and quote != "`" and self.text[end + 1 : end + 2] == quote:
+            end = self.text.find(quote, end + 2)  # two quotes do not end a text, and stand for themselves
         if end < 0:
             self.fail(start, f"the quote {quote} is never closed. Add the closing {quote}")
         inside = self.text[start + 1 : end]

@@ -239,6 +239,8 @@ class _Parser:
             first, dot, rest = token.text.partition(".")
             if dot:
                 return self._keyed(token, self._entity(first, token), rest, is_literal=False)
+            if self.token.kind == "mark" and self.token.text == ".":
+                self.fail(f"a key must follow '{token.text}.' without a blank", self.token)
             if token.keyword in _KEYWORDS:
                 self.fail(f"{token.keyword} cannot stand here; a field such as {self._example()} must", token)
             return self._attribute(token.text, token)

@@ -116,7 +116,7 @@ def _quoted_key(key: str) -> str:
 
 def _literal(value: Value) -> str:
     if isinstance(value, str):
-        return f"'{value}'" if "'" not in value else f'"{value}"'
+        return f"'{value}'" if "'" not in value.replace("''", "") else f'"{value}"'
     if value == float("inf"):
         return "1e999"
     if value == float("-inf"):
