@@ -81,10 +81,13 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(setting.variables[0], value)
 
 
+BUCKET = "artifacts"
+
+
 class S3Server:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        self.bucket = "artifacts"
+        self.bucket = BUCKET
 
 
 @pytest.fixture(scope="session")

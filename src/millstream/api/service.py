@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from millstream.api.endpoint import MILLSTREAM, MLFLOW_3, Empty, endpoint
+from millstream.api.stores import ArtifactStore
 from millstream.version import MLFLOW_API_VERSION, VERSION
 
 
@@ -29,9 +30,10 @@ class Version(Struct):
 
 
 @endpoint("GET", "server-info", access="public", prefixes=MLFLOW_3)
-def server_info(store: Any, req: Empty) -> ServerInfo:
+def server_info(store: ArtifactStore, req: Empty) -> ServerInfo:
     """What the server can do; clients ask before large transfers."""
-    return ServerInfo()
+    has_parts = store.takes_multipart
+    return ServerInfo(multipart_uploads_enabled=has_parts, multipart_downloads_enabled=has_parts)
 
 
 @endpoint("GET", "version", access="public", prefixes=MILLSTREAM)

@@ -123,6 +123,8 @@ class S3Repository(FsspecRepository, PresigningRepository):
     def complete_parts(self, path: ArtifactPath, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
         listed = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(parts)]
         with self._refusals_are_invalid(path):
+            # An unknown upload is refused here by every store; asked to complete one, some say only that they failed.
+            self.fs.call_s3("list_parts", **self._object(path), UploadId=upload_id, MaxParts=1)
             self.fs.call_s3(
                 "complete_multipart_upload",
                 **self._object(path),
