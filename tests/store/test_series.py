@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import random
@@ -12,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -234,8 +234,17 @@ def test_samples_are_even_and_keep_the_ends(db: Database, name_id: int) -> None:
     assert steps(2500, 100, 110) == list(range(100, 111))
     some = steps(2500)
     assert (len(some), some[0], some[-1]) == (2500, 0, 9999)
-    assert {b - a for a, b in itertools.pairwise(some)} <= {3, 4, 5}
+    assert {b - a for a, b in pairwise(some)} <= {3, 4, 5}
     assert steps(10, 20_000, 30_000) == []
+    append(db, name_id, metrics(100, 10_000))
+    append(db, name_id, [Metric(KEY, math.nan, 5, 3)])
+    assert steps(4, 9999, 10_002) == [9999, 10_000, 10_001, 10_002]
+    assert steps(3, 1, 3) == [1, 2, 3]
+    db.write(lambda session: series.fold(session, 1, name_id))
+    append(db, name_id, metrics(100, 10_100))
+    assert steps(4, 10_098, 10_101) == [10_098, 10_099, 10_100, 10_101]
+    assert steps(5, 1, 4) == [1, 2, 3, 3, 4]
+    assert steps(2500)[-1] == 10_199
     for arguments in ((0,), (2501,), (10, 5, None), (10, None, 5), (10, 6, 5)):
         with pytest.raises(InvalidValue):
             steps(*arguments)

@@ -424,6 +424,12 @@ class Reader:
         rows = table.rows[block]
         return _floats(self._bits_at(table, block, within), rows)
 
+    def points_at(self, ranks: Int64s) -> Points:
+        values = np.full(len(ranks), np.nan)
+        is_valid = np.ones(len(ranks), np.bool_) if not len(self.nan_ranks) else ~np.isin(ranks, self.nan_ranks)
+        values[is_valid] = self.values_at(self.valid_of(ranks[is_valid]))
+        return Points(self.steps_at(ranks), self.times_at(ranks), values)
+
     def bucket_values(self, buckets: Int64s) -> Float64s:
         """Values of whole buckets, (len(buckets), BUCKET); what lies past the end of a chunk is arbitrary."""
         table = self._values

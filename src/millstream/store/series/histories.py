@@ -14,6 +14,7 @@ from millstream.entities import Metric, PagedList, SeriesSummary
 from millstream.errors import InvalidValue
 from millstream.store.series import stored, summary
 from millstream.store.series.codec import Int64s, Points, in_order, in_time_order, join, sort_key
+from millstream.store.series.pyramid import Cut
 from millstream.store.series.summary import NAN, NEVER
 
 if TYPE_CHECKING:
@@ -218,9 +219,18 @@ def _after(points: Points, after: _Token | None) -> Points:
 
 def _sample(session: Session, run: int, name_id: int, low: int, high: int, n_points: int) -> Points:
     tail = stored.tail(session, run, name_id)
-    points = merged(stored.points_of(stored.between(session, run, name_id, "step", low, high)), tail)
-    begin, end = int(np.searchsorted(points.steps, low)), int(np.searchsorted(points.steps, high, "right"))
-    return points.take(begin + evenly(end - begin, n_points))
+    tail = tail.take(slice(int(np.searchsorted(tail.steps, low)), int(np.searchsorted(tail.steps, high, "right"))))
+    rows = stored.between(session, run, name_id, "step", low, high)
+    if not rows:
+        return tail.take(evenly(tail.size, n_points))
+    reader = stored.reader(rows)
+    begin, end = Cut(reader, "step").cuts(np.array([low]), high).tolist()
+    if tail.size and int(reader.roots[-1]["last"]["step"]) >= int(tail.steps[0]):
+        points = in_order(join([reader.all().take(slice(begin, end)), tail]))
+        return points.take(evenly(points.size, n_points))
+    places = evenly(end - begin + tail.size, n_points)
+    n_folded = int(np.searchsorted(places, end - begin))
+    return join([reader.points_at(begin + places[:n_folded]), tail.take(places[n_folded:] - (end - begin))])
 
 
 def evenly(count: int, n_points: int) -> Int64s:
