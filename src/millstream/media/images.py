@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import posixpath
-import random
 import re
-import string
 import uuid
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -20,8 +18,8 @@ if TYPE_CHECKING:
 COMPRESSED_SIDE = 256
 """Longest side in pixels of the small copy that galleries show."""
 
-SLASH = "+"
-"""Stands for `/` of a key in a file's name. MLflow writes `#` today, which no artifact path may hold here, and reads both."""
+SLASH = "~"
+"""Stands for `/` of a key in a file's name."""
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_\-./ ]+")
 
@@ -161,10 +159,8 @@ def series_files(key: str, step: int, timestamp: int) -> tuple[str, str]:
         raise InvalidValue(
             f"{key!r} cannot name a series of images. Use letters, digits, underscores, dashes, dots, slashes and spaces."
         )
-    # The first character sorts a file's id apart from the hex digits of other ids.
-    unique = random.choice(string.ascii_lowercase[6:]) + str(uuid.uuid4())[1:]
-    stem = f"images/{key.replace('/', SLASH)}%step%{step}%timestamp%{timestamp}%{unique}"
-    return f"{stem}.png", f"{stem}%compressed.webp"
+    stem = f"images/{key.replace('/', SLASH)}+step+{step}+timestamp+{timestamp}+{uuid.uuid4()}"
+    return f"{stem}.png", f"{stem}+compressed.webp"
 
 
 def table_files(table: str) -> tuple[str, str]:

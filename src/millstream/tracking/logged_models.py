@@ -10,8 +10,11 @@ from millstream.entities import LoggedModel, LoggedModelStatus
 from millstream.errors import InvalidValue
 from millstream.tracking import uris
 from millstream.tracking.active import forget_appenders, here
+from millstream.tracking.context import resolve_tags
 from millstream.tracking.experiments import active_experiment_id
 from millstream.tracking.runs import active_run
+
+EXTERNAL_TAG = "mlflow.model.isExternal"
 
 
 class ActiveModel(LoggedModel):
@@ -49,7 +52,7 @@ def initialize_logged_model(
         str(experiment_id) if experiment_id is not None else active_experiment_id(),
         name=name,
         source_run_id=source_run_id,
-        tags={key: str(value) for key, value in tags.items()} if tags else None,
+        tags=resolve_tags(tags),
         params={key: str(value) for key, value in params.items()} if params else None,
         model_type=model_type,
     )
@@ -66,6 +69,7 @@ def create_external_model(
     experiment_id: str | None = None,
 ) -> LoggedModel:
     """Record a model whose files are elsewhere; it is READY at once."""
+    tags = {**(tags or {}), EXTERNAL_TAG: "true"}
     model = initialize_logged_model(name, source_run_id, tags, params, model_type, experiment_id)
     return finalize_logged_model(model.model_id, LoggedModelStatus.READY)
 
@@ -179,7 +183,7 @@ def search_logged_models(
 
 _COLUMNS = (
     "artifact_location", "creation_timestamp", "experiment_id", "last_updated_timestamp", "metrics", "model_id",
-    "model_type", "model_uri", "name", "params", "source_run_id", "status", "status_message", "tags",
+    "model_type", "name", "params", "source_run_id", "status", "status_message", "tags",
 )  # fmt: skip
 
 
@@ -189,6 +193,7 @@ def _frame(models: Sequence[LoggedModel]) -> Any:
     rows = [
         {
             **{name: getattr(model, name) for name in _COLUMNS if name not in ("status", "status_message")},
+            "metrics": model.metrics or None,
             "status": model.status.name,
             "status_message": model.info.status_message,
         }

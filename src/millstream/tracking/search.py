@@ -83,7 +83,8 @@ def search_runs(
             (`metrics`, `params`, `tags`); everything if not given.
     Returns:
         A list of runs, or a table with the columns run_id, experiment_id, status, artifact_uri, start_time, end_time, then
-        `metrics.<key>`, `params.<key>`, `tags.<key>`. Times are UTC; what a run lacks is NaN, NaT or None.
+        `metrics.<key>`, `params.<key>`, `tags.<key>`. Times are UTC; what a run lacks is NaN, NaT or None
+        (pandas 3 makes NaN of missing texts).
     Raises:
         ValueError: another `output_format`. InvalidValue: ids and names both given, or a filter that cannot be read.
     """
