@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from millstream.api import ENDPOINTS, Endpoint
 from millstream.settings import SETTINGS, Setting
 
 HERE = Path(__file__).resolve().parent
@@ -31,7 +33,39 @@ def _row(setting: Setting[object]) -> str:
     return f"| {variables} | {setting.kind} | {default} | {setting.doc} |"
 
 
-PAGES = {"settings.md": settings_page}
+def api_page() -> str:
+    """docs/api.md: the table of endpoints."""
+    rows = [
+        "# REST API",
+        "",
+        "Made from the endpoint table in `millstream/api/` by `make docs`. The same table makes the server's routes, the client's",
+        "calls and `/openapi.json`, which has every field. Paths below are the canonical ones; most also answer below",
+        "`/ajax-api/` in place of `/api/`. A field in **bold** must be given. How values travel is in [server.md](server.md).",
+    ]
+    areas: dict[str, list[Endpoint[Any, Any]]] = {}
+    for row in ENDPOINTS.values():
+        areas.setdefault(row.name.partition(".")[0], []).append(row)
+    for area, endpoints in areas.items():
+        rows += [
+            "",
+            f"## {area.replace('_', ' ').capitalize()}",
+            "",
+            "| Call | Fields | Right | What it does |",
+            "|---|---|---|---|",
+        ]
+        rows += [_endpoint_row(row) for row in endpoints]
+    return "\n".join(rows) + "\n"
+
+
+def _endpoint_row(row: Endpoint[Any, Any]) -> str:
+    names, defaults = row.request.__struct_encode_fields__, row.request.__struct_defaults__
+    required = len(names) - len(defaults)
+    fields = ", ".join(f"**{name}**" if i < required else name for i, name in enumerate(names))
+    verbs = "&#124;".join(row.verbs)
+    return f"| `{row.paths[0]}`<br>{verbs} | {fields} | {row.access} | {row.doc.splitlines()[0]} |"
+
+
+PAGES = {"settings.md": settings_page, "api.md": api_page}
 
 
 def main() -> None:

@@ -365,9 +365,9 @@ def test_absent_is_absent_and_zero_is_written():
 
 def test_a_million_metrics_with_nan_encode_in_well_under_a_second():
     page = metrics.MetricPage([Metric("loss", math.nan if i % 3 == 0 else 0.1, i, i) for i in range(1_000_000)])
-    began = time.perf_counter()
+    began = time.thread_time()
     data = wire.encode(page)
-    assert time.perf_counter() - began < 1.5  # 0.5 s alone on the machine (2026-11); loose for busy ones
+    assert time.thread_time() - began < 1.5  # 0.5 s alone on the machine (2026-11); loose for busy ones
     assert data.count(b'"NaN"') == 333_334
 
 

@@ -215,7 +215,7 @@ def _experiment(store: Any, call: Call) -> Html:
         _facts(
             ("Id", experiment.experiment_id),
             ("Artifacts", experiment.artifact_location),
-            ("Stage", experiment.lifecycle_stage),
+            ("Stage", experiment.lifecycle_stage if experiment.lifecycle_stage != "active" else ""),
         ),
         _note(experiment.tags.get(NOTE_TAG)),
         _search_form(filter_text, "metrics.accuracy > 0.9 AND params.model = 'forest'", order),
@@ -338,7 +338,9 @@ def _chart(window: SeriesWindow) -> Html:
     axis = element(
         "div",
         element("span", f"step {first:,}"),
-        element("span", f"{_number(low)} to {_number(high)}"),
+        element(
+            "span", f"{_number(low)} to {_number(high)}" + (f", {window.nan_count:,} NaN" if window.nan_count else "")
+        ),
         element("span", f"{last:,}"),
         class_="axis",
     )
