@@ -345,6 +345,8 @@ class Database:
         self._engine = create_engine(self.url, self._lock_timeout_s)
         self._aside_lock = threading.Lock()
         self._aside: Session | None = None
+        if self.dialect == "mysql":
+            self._tell_mariadb_apart()
         self._slots: threading.Semaphore | None = None
         if self.dialect == "sqlite":
             _prepare_file(self.url, create)
@@ -360,6 +362,16 @@ class Database:
             if translated is error:
                 raise
             raise translated from error
+
+    def _tell_mariadb_apart(self) -> None:
+        """Collations differ between MySQL and MariaDB, and SQLAlchemy chooses them by the URL, not by the server."""
+        try:
+            with self._engine.connect() as connection:
+                is_mariadb = bool(connection.dialect.is_mariadb)  # type: ignore[attr-defined]
+        except Exception as error:
+            raise translate(error) from error
+        self.url = self.url.set(drivername="mariadb+pymysql" if is_mariadb else "mysql+pymysql")
+        self._engine = create_engine(self.url, self._lock_timeout_s)
 
     @property
     def safe_uri(self) -> str:
