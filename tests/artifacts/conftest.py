@@ -19,17 +19,30 @@ from millstream import settings
 START = """
 import sys
 from millstream.server.run import serve
-serve(port=0, artifacts_only=True, artifacts_destination=sys.argv[1])
+database = sys.argv[2] if len(sys.argv) > 2 else None
+serve(
+    port=0,
+    artifacts_only=database is None,
+    artifacts_destination=sys.argv[1],
+    backend_store_uri=database,
+    serve_artifacts=len(sys.argv) < 4,
+    default_artifact_root=sys.argv[3] if len(sys.argv) > 3 else None,
+)
 """
 
 
 class ProxyServer:
-    """A server process with nothing but the artifact proxy, over `destination`."""
+    """A server process over `destination`: with nothing but the artifact proxy, or with a tracking database too.
 
-    def __init__(self, destination: str, **environment: str) -> None:
+    `root` is the artifact root of new experiments of a server without a proxy.
+    """
+
+    def __init__(
+        self, destination: str, database: str | None = None, root: str | None = None, **environment: str
+    ) -> None:
         self.destination = destination
         self._process = subprocess.Popen(
-            [sys.executable, "-c", START, destination],
+            [sys.executable, "-c", START, destination, *(part for part in (database, root) if part)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
