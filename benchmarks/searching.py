@@ -1,0 +1,150 @@
+"""Search over 10k, 100k and 1M runs with the same synthetic sweep on both sides; see data.py.
+
+The official database is filled by SQL, in the tables that its own server made: over REST it would take days.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data
+from benchmarks.bench import Bench, Caller, median_ms
+from benchmarks.measures import OURS
+
+PAGE = 50
+QUERIES: dict[str, dict[str, Any]] = {
+    "order": {"order_by": ["metrics.val_loss ASC"]},
+    "filter": {
+        "filter": "metrics.accuracy > 0.5 AND params.optimizer = 'adam'",
+        "order_by": ["metrics.val_accuracy DESC"],
+    },
+    "like": {"filter": "tags.team = 'vision' AND tags.mlflow.runName LIKE 'sweep-%7'"},
+}
+SCANNED_OFFICIALLY = 20_000
+"""A scan of all 100k runs takes the official server minutes; its later pages are the slow ones, so this flatters it."""
+
+
+def run(bench: Bench) -> None:
+    sizes = [("10k", bench.size(10_000, 1000)), ("100k", bench.size(100_000, 3000))]
+    if bench.largest >= 1_000_000 and not bench.is_quick:
+        sizes.append(("1m", 1_000_000))
+    for label, count in sizes:
+        _ours(bench, label, count)
+        if bench.with_official and label != "1m":
+            _official(bench, label, count)
+
+
+def _ours(bench: Bench, label: str, count: int) -> None:
+    with bench.scratch() as folder:
+        bench.say(f"search: writing {count:,} runs for Millstream")
+        data.fill(f"sqlite:///{folder}/millstream.db", count)
+        with bench.server(OURS, folder) as server:
+            caller = Caller(server.url)
+            _queries(bench, label, OURS, caller, _deep_token(caller, count), bench.repeats(9))
+            if label == "100k":
+                bench.results.add("scan_100k", OURS, _scan(caller, count))
+
+
+def _official(bench: Bench, label: str, count: int) -> None:
+    with bench.scratch() as folder:
+        with bench.server("lean", folder) as server:
+            Caller(server.url).experiment("sweep")
+        bench.say(f"search: writing {count:,} runs for MLflow")
+        fill_official(folder / "mlflow.db", count)
+        with bench.server("lean", folder) as server:
+            caller = Caller(server.url)
+            token = base64.b64encode(json.dumps({"offset": count // 2}).encode()).decode()
+            _queries(bench, label, "lean", caller, token, bench.repeats(3) if label == "10k" else 1)
+            if label == "100k":
+                scanned = min(SCANNED_OFFICIALLY, count)
+                bench.results.add("scan_100k", "lean", _scan(caller, scanned) * count / scanned)
+                if scanned < count:
+                    bench.results.note("scan_100k", f"MLflow: time of the first {scanned:,} runs, scaled")
+
+
+def _queries(bench: Bench, label: str, side: str, caller: Caller, deep: str, repeats: int) -> None:
+    bodies = {**QUERIES, "deep": {**QUERIES["order"], "page_token": deep}}
+    for name, query in bodies.items():
+        body = {"experiment_ids": ["1"], "max_results": PAGE, **query}
+        seconds, content = caller.timed("POST", "runs/search", body)
+        found = len(json.loads(content).get("runs", []))
+        if found != PAGE and not bench.is_quick:
+            raise RuntimeError(f"{side}, {label}, {name}: {found} runs instead of {PAGE}")
+        if repeats > 1:
+            seconds = median_ms(lambda body=body: caller.timed("POST", "runs/search", body)[0], repeats) / 1000  # type: ignore[misc]
+        bench.results.add(f"search_{label}_{name}", side, seconds * 1000)
+
+
+def _deep_token(caller: Caller, count: int) -> str:
+    """Our tokens are keysets: walk half-way once, reading nothing but ids."""
+    token = ""
+    for _ in range(5):
+        body = {
+            "experiment_ids": ["1"],
+            "max_results": count // 10,
+            "page_token": token,
+            "select": ["tags.none"],
+            **QUERIES["order"],
+        }
+        token = caller.call("POST", "runs/search", body)["next_page_token"]
+    return token
+
+
+def _scan(caller: Caller, count: int) -> float:
+    """Seconds to read `count` runs in pages of 1000, as a client that wants all of them does."""
+    token, read = "", 0
+    began = time.perf_counter()
+    while read < count:
+        body = {"experiment_ids": ["1"], "max_results": 1000, "page_token": token}
+        page = json.loads(caller.timed("POST", "runs/search", body)[1])
+        read += len(page["runs"])
+        token = page.get("next_page_token", "")
+        if not token:
+            break
+    if read < count:
+        raise RuntimeError(f"a scan found {read} of {count} runs")
+    return time.perf_counter() - began
+
+
+def fill_official(path: Path, count: int) -> None:
+    """Write the sweep of data.py into experiment 1 of an official SQLite file, whose server is stopped."""
+    names = [*data.METRICS, *data.PARAMS, *data.TAGS]
+    keys = {name: number for number, name in enumerate(names, 1)}
+    name_of = {number: name for name, number in keys.items()}
+    sweep = data._Sweep(count, 1, 1, "sweep", 7, keys)
+    status = {1: "RUNNING", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    run_ids: list[str] = []
+
+    def run_rows() -> Any:
+        for _, run_id, _, name, user, state, start, end, _, _, uri in sweep.runs():
+            run_ids.append(run_id)
+            yield run_id, name, "UNKNOWN", "", "", user, status[state], start, end, "", "active", uri, 1, None
+
+    def keyed(rows: Any) -> Any:
+        for run, key, _, value, _ in rows:
+            yield name_of[key], value, run_ids[run - 1]
+
+    def points(rows: Any) -> list[tuple[Any, ...]]:
+        made = []
+        for run, key, _, _, nan, value, step, timestamp, *_ in rows:
+            made.append((name_of[key], 0.0 if nan else value, timestamp, step, nan, run_ids[run - 1]))
+        return made
+
+    connection.executemany(f"INSERT INTO runs VALUES ({', '.join('?' * 14)})", run_rows())
+    connection.executemany("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", keyed(sweep.params()))
+    connection.executemany("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", keyed(sweep.tags()))
+    rows = points(sweep.series())
+    for table in ("latest_metrics", "metrics"):
+        connection.executemany(
+            f"INSERT INTO {table} (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+    connection.commit()
+    connection.close()
