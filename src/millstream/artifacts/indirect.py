@@ -34,7 +34,7 @@ def open_run(uri: str, tracking_uri: str | None, client: Any) -> Repository:
     model = _logged_model(run, segments[1], client)
     if model is not None and not _has(repository, ArtifactPath(segments[1])):
         rest = paths.check_folder("/".join(segments[2:]))
-        return open_repository(below(model.artifact_uri, rest), tracking_uri)
+        return open_repository(below(model.info.artifact_uri, rest), tracking_uri)
     return open_repository(below(run.info.artifact_uri, path), tracking_uri)
 
 
@@ -45,7 +45,7 @@ def open_model(uri: str, tracking_uri: str | None, client: Any) -> Repository:
         raise InvalidValue(f"{uri!r} must be models:/<name>/<version>, models:/<name>@<alias> or models:/<model id>.")
     client = client or _client(tracking_uri)
     if _MODEL_ID.fullmatch(segments[0]):
-        root = client.get_logged_model(segments[0]).artifact_uri
+        root = client.get_logged_model(segments[0]).info.artifact_uri
         rest = segments[1:]
     else:
         root, rest = _registered(uri, segments, client)
