@@ -148,6 +148,7 @@ def test_a_malformed_name_of_a_run_or_model_is_refused(uri, tmp_path):
         ("runs:/id", "runs:/id", ""), ("runs:/id/f", "runs:/id", "f"), ("runs:/id/a/f", "runs:/id/a", "f"),
         ("mlflow-artifacts:/f", "mlflow-artifacts:/", "f"), ("mlflow-artifacts:/1/r/f", "mlflow-artifacts:/1/r", "f"),
         ("mlflow-artifacts://h:1/1/f", "mlflow-artifacts://h:1/1", "f"), ("models:/m/1", "models:/m/1", ""),
+        ("models:/m/1/d/f", "models:/m/1/d", "f"), ("models:/m@best/f", "models:/m@best", "f"),
         ("http://h/a/f?v=1", "http://h/a?v=1", "f"), ("/a/b", "/a", "b"), ("file:///a/b%20c", "/a", "b c"),
     ],
 )  # fmt: skip

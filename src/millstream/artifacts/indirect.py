@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from millstream.artifacts import paths
 from millstream.artifacts.paths import ArtifactPath
-from millstream.artifacts.repository import Repository, open_repository
+from millstream.artifacts.repository import MODEL_ID, Repository, open_repository
 from millstream.entities import Run
 from millstream.errors import InvalidValue, MillstreamError, Unsupported
-
-_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 
 
 def open_run(uri: str, tracking_uri: str | None, client: Any) -> Repository:
@@ -44,7 +41,7 @@ def open_model(uri: str, tracking_uri: str | None, client: Any) -> Repository:
     if not segments:
         raise InvalidValue(f"{uri!r} must be models:/<name>/<version>, models:/<name>@<alias> or models:/<model id>.")
     client = client or _client(tracking_uri)
-    if _MODEL_ID.fullmatch(segments[0]):
+    if MODEL_ID.fullmatch(segments[0]):
         root = client.get_logged_model(segments[0]).info.artifact_uri
         rest = segments[1:]
     else:

@@ -376,12 +376,20 @@ def split_uri(uri: str) -> tuple[str, str]:
         end = head.find("/", authority + 2)
         authority = len(head) if end < 0 else end
     place, slash, name = head[authority:].rpartition("/")
-    if scheme == "models" or not slash or not name or (scheme == "runs" and not place.strip("/")):
+    if not slash or not name or place.count("/") < _root_segments(scheme, head[authority:]):
         return uri, ""
-    return f"{head[:authority]}{place or ('/' if scheme in _ONE_SLASH else '')}{mark}{query}", name
+    return f"{head[:authority]}{place or ('/' if scheme == 'mlflow-artifacts' else '')}{mark}{query}", name
 
 
-_ONE_SLASH = frozenset(("mlflow-artifacts", "runs"))
+def _root_segments(scheme: str, path: str) -> int:
+    """How many segments of a path name the thing whose artifacts follow."""
+    if scheme == "models":
+        first = path.lstrip("/").partition("/")[0]
+        return 1 if "@" in first or MODEL_ID.fullmatch(first) else 2
+    return 1 if scheme == "runs" else 0
+
+
+MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 
 
 def cannot(what: str, uri: str) -> Unsupported:
