@@ -67,7 +67,7 @@ class World:
 
     def __init__(self, db: Database) -> None:
         self.store = SqlTrackingStore(db, "mlflow-artifacts:/")
-        self.runs = {}
+        self.runs: dict[str, str] = {}
         self.sweep = self.store.create_experiment("sweep", "", [])
         self._add_runs()
         self._add_experiments()

@@ -206,10 +206,8 @@ def test_hostile_texts_take_linear_time(text: str) -> None:
 @given(st.sampled_from(list(GRAMMARS.values())), st.text() | st.text("metrics.a`'\"=<>!()1e,- \nANDORNTINULSK%"))
 def test_no_text_raises_anything_but_invalid_value(grammar: Grammar, text: str) -> None:
     for parse_text in (parse, lambda grammar, text: parse_order(grammar, [text])):
-        try:
+        with contextlib.suppress(InvalidValue):
             parse_text(grammar, text)
-        except InvalidValue as error:
-            assert error.message
 
 
 PIECES = [
