@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from millstream.server import run, service
@@ -203,7 +202,3 @@ def unchanged(server: Server) -> Iterator[None]:
     before = server.contents()
     yield
     assert server.contents() == before, "something was written"
-
-
-def decode(type_: Any, body: bytes) -> Any:
-    return msgspec.json.decode(body, type=type_, strict=False)

@@ -195,7 +195,7 @@ def build_app(config: ServerConfig) -> Any:
     folder = Path(config.telemetry_folder) if config.telemetry_folder else None
     options = Options(
         static_prefix=config.static_prefix,
-        allowed_hosts=config.allowed_hosts,
+        allowed_hosts=[*config.allowed_hosts, config.host],  # who listens on an address by name is reached under it
         cors_allowed_origins=config.cors_allowed_origins,
         x_frame_options=config.x_frame_options,
         disable_security=config.disable_security,
