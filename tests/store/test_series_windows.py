@@ -152,7 +152,7 @@ def test_every_pixel_column_has_its_first_least_greatest_and_last_point(
     kind=st.sampled_from(["regular", "repeated", "random", "bursts"]),
     nan_share=st.sampled_from([0.0, 0.02, 0.7]),
     is_time_sorted=st.booleans(),
-    width=st.integers(1, 12),
+    width=st.one_of(st.integers(1, 12), st.integers(50, 200)),
     seed=st.integers(0, 10_000),
 )
 def test_a_series_of_many_more_chunks_than_pixels_is_as_exact(
@@ -162,6 +162,8 @@ def test_a_series_of_many_more_chunks_than_pixels_is_as_exact(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folding, "TARGET", 70)
         patch.setattr(charts, "TARGET", 70)
+        patch.setattr(charts, "LONG", 3)
+        patch.setattr(charts, "_AT_ONCE", 5)
         name_id = store(db, points, 20)
         for axis, name in ((0, "step"), (1, "timestamp")):
             low, high = min(p[axis] for p in points), max(p[axis] for p in points)

@@ -43,6 +43,10 @@ MAX_WIDTH = 10_000
 MAX_SERIES = 1_000
 """Series one request may ask for."""
 
+LONG = 512
+"""Full chunks from which the roots are read first, and whole chunks a few at a time."""
+_AT_ONCE = 64
+"""Chunks of a long series that are in memory at once (2 MB)."""
 _AXES = {"step": "step", "time": "time", "timestamp": "time"}
 
 
@@ -140,7 +144,7 @@ def _fill(
             return
     columns = Columns(start, end, width)
     parts = []
-    if folded > 2 * width * TARGET:
+    if folded > LONG * TARGET:
         parts = _long(session, run, name_id, axis, columns)
     elif folded:
         parts = [_read(stored.between(session, run, name_id, axis, start, end), axis, columns)]
@@ -234,7 +238,7 @@ def is_time_sorted(roots: npt.NDArray[np.void]) -> bool:
 
 
 def _long(session: Session, run: int, name_id: int, axis: str, columns: Columns) -> list[_Part]:
-    """Shares of a series with more chunks than columns: chunks inside of one column give their roots only."""
+    """Shares of a series with many chunks: those inside of one column give their roots only, and are not read."""
     heads = stored.heads_between(session, run, name_id, axis, columns.start, columns.end)
     roots = heads.roots
     if not len(roots):
@@ -250,10 +254,11 @@ def _long(session: Session, run: int, name_id: int, axis: str, columns: Columns)
     # of NaN one a column is shown: read the first chunk of every column that has any
     with_nan = np.flatnonzero(is_inside & (roots["nan_count"] > 0))
     is_inside[with_nan[np.unique(column[with_nan], return_index=True)[1]]] = False
-    parts = []
     wanted = [seq for seq, is_root in zip(heads.seqs, is_inside.tolist(), strict=True) if not is_root]
-    if wanted:
-        parts.append(_read(stored.by_seq(session, run, name_id, wanted), axis, columns))
+    parts = [
+        _read(stored.by_seq(session, run, name_id, wanted[first : first + _AT_ONCE]), axis, columns)
+        for first in range(0, len(wanted), _AT_ONCE)
+    ]
     roots = roots[is_inside]
     if len(roots):
         some = roots[roots["count"] > roots["nan_count"]]
