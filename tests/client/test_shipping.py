@@ -13,7 +13,6 @@ import time
 import pytest
 
 from millstream.client import MillstreamClient
-from millstream.client.journal import dead_journals
 from millstream.client.recorder import Recorder, get_recorder
 from millstream.client.sync import sync
 from millstream.errors import MillstreamError, Unauthenticated
@@ -326,7 +325,7 @@ def test_offline_nothing_is_sent_until_sync(uri, client, monkeypatch, caplog, tm
     assert sync().journals == []
 
 
-def test_sync_reports_what_it_cannot_deliver_and_leaves_it(monkeypatch):
+def test_sync_reports_what_it_cannot_deliver_and_leaves_it(monkeypatch, journal_dir):
     monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
     offline = fresh("http://127.0.0.1:9")
     offline.create_run("0")
@@ -336,7 +335,7 @@ def test_sync_reports_what_it_cannot_deliver_and_leaves_it(monkeypatch):
     assert report.left == 1
     assert "does not answer" in report.journals[0].error
     assert report.journals[0].records == 1
-    assert len(list(dead_journals())) == 1
+    assert len(list(journal_dir.iterdir())) == 1
 
 
 def test_journals_can_be_delivered_elsewhere(monkeypatch, uri, client):

@@ -213,11 +213,6 @@ def _reason(error: Exception) -> str:
         return str(inner).rpartition(": ")[2]
     if isinstance(inner, urllib3.exceptions.TimeoutError):
         return "it took too long"
-    text = str(inner).rpartition(": ")[2] or type(inner).__name__
-    return text.strip("()'\"")[:200]
-
-
-def sleep_of(error: BaseException, default: float) -> float:
-    """How long to wait after an error: what the server asked for, else `default` seconds."""
-    asked = getattr(error, "retry_after_s", None)
-    return min(float(asked), LONGEST_PAUSE_S) if asked is not None else default
+    if isinstance(inner, urllib3.exceptions.ProtocolError) and inner.args:
+        return str(inner.args[0]).rstrip(".").lower()
+    return (str(inner).rpartition(": ")[2] or type(inner).__name__)[:200]
