@@ -26,6 +26,7 @@ MODULES: dict[str, str] = {
     "environment_variables": "millstream.mlflow_names.environment_variables",
     "exceptions": "millstream.exceptions",
     "system_metrics": "millstream.mlflow_names.system_metrics",
+    "keras": "millstream.tracking.keras",
     "tracking": "millstream.tracking",
     "utils": "millstream.mlflow_names.utils",
     "version": "millstream.mlflow_names.version",
@@ -34,6 +35,7 @@ MODULES: dict[str, str] = {
 
 SUBMODULES: dict[str, str] = {
     "config.async_logging": "millstream.tracking.config",
+    "keras.callback": "millstream.tracking.keras",
     "data.dataset": "millstream.data.dataset",
     "entities.dataset": "millstream.entities",
     "entities.dataset_input": "millstream.entities",
@@ -92,7 +94,7 @@ LATER: dict[str, str] = {
     "sagemaker": "serving",
     **dict.fromkeys(
         (
-            "catboost", "fastai", "gluon", "h2o", "johnsnowlabs", "keras", "lightgbm", "mleap", "onnx", "paddle", "pmdarima",
+            "catboost", "fastai", "gluon", "h2o", "johnsnowlabs", "lightgbm", "mleap", "onnx", "paddle", "pmdarima",
             "prophet", "pytorch", "sentence_transformers", "shap", "sklearn", "spacy", "spark", "statsmodels", "tensorflow",
             "transformers", "xgboost",
         ),

@@ -170,8 +170,8 @@ def _print_address(opened: OpenRun) -> None:
 
 def active_run() -> ActiveRun | None:
     """The active run of this thread, as it was when it was started."""
-    top = here.top()
-    return None if top is None else top.run
+    stack = getattr(here, "stack", None)  # destructors ask while the interpreter goes down and `here` is gone
+    return stack[-1].run if stack else None
 
 
 def current() -> OpenRun:
