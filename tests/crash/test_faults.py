@@ -175,11 +175,10 @@ def test_a_store_on_a_full_disk_takes_what_was_logged_once_there_is_room(small_d
     client = client_of(uri)
     run_id = client.create_run("0").info.run_id
     filler = small_disk / "filler"
-    with filler.open("wb") as file:
+    with filler.open("wb", buffering=0) as file:
         try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
+            while file.write(b"x" * 4096):
+                pass
         except OSError:
             pass
     for step in range(20_000):

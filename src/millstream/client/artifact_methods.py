@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from millstream.entities import FileInfo, LoggedModel, Run
 
 if TYPE_CHECKING:
-    from millstream.artifacts import Repository
+    from millstream.artifacts.repository import Repository
     from millstream.client.recorder import Recorder
 
 MOST_KNOWN_ROOTS = 10_000
