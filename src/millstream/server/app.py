@@ -32,7 +32,7 @@ from millstream.errors import (
 )
 from millstream.server import security
 from millstream.server.call import Answer, Call, ClientGone, Receive, Scope, Send
-from millstream.server.log import log
+from millstream.server.log import log, logger
 from millstream.server.routes import Route, Router, policy_of
 from millstream.server.security import Headers
 from millstream.server.telemetry import Telemetry
@@ -93,6 +93,7 @@ class Application:
         self._origins = security.OriginRules(options.cors_allowed_origins)
         self._proxies = security.ProxyRules(options.trusted_proxies)
         self._common = security.common_headers(options.x_frame_options)
+        self._plain: Headers = [(b"content-type", b"application/json"), *self._common, (b"cache-control", b"no-store")]
         self._request_ids = count(1)
         self._process = f"{time.time_ns() // 1000 % 36**6:x}"
         self.router = Router([*self._endpoint_routes(), *service.routes(self), *pages.routes(self)])
@@ -152,7 +153,7 @@ class Application:
             route = call.bound.name if call is not None and call.bound is not None else "-"
             verb = scope["method"] if scope["method"] in _VERBS else "-"
             self.telemetry.request_done(route, verb, status, seconds)
-            if seconds > SLOW_S or _logs_debug():
+            if seconds > SLOW_S or logger.isEnabledFor(logging.DEBUG):
                 level = logging.INFO if seconds > SLOW_S and route not in _LONG_RUNNING else logging.DEBUG
                 log(
                     level,
@@ -213,6 +214,11 @@ class Application:
         return answer.status
 
     async def _start(self, send: Send, answer: Answer, more: Headers) -> None:
+        if answer.is_plain and not more:
+            headers = [*self._plain, (b"content-length", b"%d" % len(answer.body))]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body})
+            return
         own = {name for name, _ in answer.headers}
         headers = [*answer.headers, *(pair for pair in self._common if pair[0] not in own), *more]
         if b"cache-control" not in own:
@@ -261,10 +267,6 @@ class Application:
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _LONG_RUNNING = frozenset(e.name for e in ENDPOINTS.values() if e.stream is not None)
 _LARGE_BODY = 256 << 10
-
-
-def _logs_debug() -> bool:
-    return logging.getLogger("millstream.server").isEnabledFor(logging.DEBUG)
 
 
 def _route_name(call: Call | None) -> str:

@@ -37,14 +37,15 @@ class RequestTimeout(MillstreamError):
 class Answer:
     """Status, own headers and body of an answer; headers that all answers carry are added when it is sent."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "is_plain", "status")
 
     def __init__(
-        self, body: bytes, content_type: bytes = b"application/json", status: int = 200, headers: Headers | None = None
+        self, body: bytes, content_type: bytes = b"", status: int = 200, headers: Headers | None = None
     ) -> None:
         self.status = status
         self.body = body
-        self.headers: Headers = [(b"content-type", content_type), *(headers or ())]
+        self.is_plain = not content_type and headers is None and status == 200  # JSON without headers of its own
+        self.headers: Headers = [(b"content-type", content_type or b"application/json"), *(headers or ())]
 
 
 class Call:
@@ -91,7 +92,9 @@ class Call:
             raise InvalidValue("Bodies may be sent plain or as gzip (Content-Encoding).")
         if self.peer.content_length is not None and self.peer.content_length > limit:
             raise _too_large(limit)
-        message = await self._first_message()
+        message = await self.receive()  # a client that is silent here is cut off by the protocol's sweep
+        if message["type"] == "http.disconnect":
+            raise ClientGone
         data: bytes = message.get("body", b"")
         if message.get("more_body", False):
             data = await self._rest(data, limit)
@@ -100,16 +103,6 @@ class Call:
         if encoding is not None and encoding.lower() == b"gzip":
             return _gunzip(data, limit)
         return data
-
-    async def _first_message(self) -> MutableMapping[str, Any]:
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                message = await self.receive()
-        except TimeoutError:
-            raise RequestTimeout("The body of the request did not arrive in time. Send it again.") from None
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        return message
 
     async def _rest(self, data: bytes, limit: int) -> bytes:
         parts = [data]

@@ -80,7 +80,7 @@ def _answer(call: Call, build: Page) -> Answer:
         html.encode(errors="replace"),
         b"text/html; charset=utf-8",
         status,
-        [(b"content-security-policy", PAGE_CSP), (b"cache-control", b"no-store")],
+        [(b"content-security-policy", PAGE_CSP), (b"referrer-policy", b"same-origin")],
     )
 
 

@@ -330,7 +330,6 @@ def common_headers(x_frame_options: str | None) -> Headers:
     headers: Headers = [
         (b"x-content-type-options", b"nosniff"),
         (b"cross-origin-resource-policy", b"same-origin"),
-        (b"referrer-policy", b"same-origin"),
     ]
     if x_frame_options and x_frame_options.upper() != "NONE":
         if not re.fullmatch(r"[A-Za-z-]+", x_frame_options):
