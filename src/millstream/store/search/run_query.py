@@ -109,7 +109,7 @@ class _Builder:
     def build(self) -> Select[Any]:
         query = self.query
         source, self.run = self._start()
-        for item in conjuncts(query.filter):
+        for item in sorted(conjuncts(query.filter), key=_leniency):
             if item == self.passed:
                 continue
             if isinstance(item, Keyed):
@@ -239,6 +239,13 @@ class _Builder:
         return source, values
 
 
+def _leniency(item: Shape) -> int:
+    """Guesses which clauses let most runs through: these are tested last."""
+    if not isinstance(item, Keyed):
+        return 9
+    return {"eq": 0, "eq_long": 0, "in": 1, "prefix": 2, "like_range": 2, "ilike": 3, "like": 3}.get(item.test.op, 4)
+
+
 def base_condition(item: Base, columns: conditions.Columns, dialect: str) -> ColumnElement[bool]:
     """A test of the object's own column: true or false, never NULL."""
     test = conditions.condition(item.test, columns, item.column, dialect)
@@ -334,26 +341,28 @@ def _input_rows(leaf: Input, dialect: str, run: ColumnElement[Any] | None) -> Se
 
 
 @lru_cache(maxsize=512)
-def leaf_size(leaf: Shape) -> Statement:
-    """(entries of the index that must be read, those of them that pass as far as the index tells), both up to `cap`."""
-    return Statement(lambda dialect: _leaf_size(leaf, dialect))
+def leaf_size(leaf: Shape, is_exact: bool) -> Statement:
+    """How many entries of an index must be read for a leaf, up to `cap`.
+
+    Args:
+        is_exact: count only those that pass, as far as the index tells; reads all that must be read if few do.
+    """
+    return Statement(lambda dialect: _leaf_size(leaf, is_exact, dialect))
 
 
-def _leaf_size(leaf: Shape, dialect: str) -> Select[*tuple[Any, ...]]:
+def _leaf_size(leaf: Shape, is_exact: bool, dialect: str) -> Select[*tuple[Any, ...]]:
     cap = bindparam("cap", type_=Integer())
     if isinstance(leaf, Input):
-        found = _input_rows(leaf, dialect, None).limit(cap).subquery()
-        return select(func.count(), func.count()).select_from(found)
+        return select(func.count()).select_from(_input_rows(leaf, dialect, None).limit(cap).subquery())
     assert isinstance(leaf, Keyed)
     table = KEYED_TABLES[leaf.table]
     where = [table.c.experiment_id == _EXPERIMENT, table.c.name_id == bindparam(leaf.name)]
-    where += conditions.range_of(leaf.test, table.c, leaf.column, dialect)
-    value = table.c.last_value if leaf.table == "series" else table.c.head
-    found = select(value).where(*where).limit(cap).subquery()
-    covered, is_range, _ = conditions.covered(leaf.test, found.c, leaf.column, dialect)
-    if is_range:
-        return select(func.count(), func.count()).select_from(found)
-    return select(func.count(), func.coalesce(func.sum(and_(*covered).cast(Integer)), 0)).select_from(found)
+    if is_exact:
+        where += conditions.covered(leaf.test, table.c, leaf.column, dialect)[0]
+    else:
+        where += conditions.range_of(leaf.test, table.c, leaf.column, dialect)
+    found: Select[Any] = select(literal_column("1")).select_from(table).where(*where)
+    return select(func.count()).select_from(found.limit(cap).subquery())
 
 
 @lru_cache(maxsize=256)

@@ -201,6 +201,7 @@ class _Partition:
         self.own = tuple(item for item in items if isinstance(item, Base) and item.column in ("run_id", "start_time"))
         found = [_Driver(leaves) for item in items if (leaves := _leaves(item))]
         self.drivers = [_Driver(), *found]
+        self.sizes: dict[_Driver, tuple[int, int]] = {}  # and up to how many were counted
 
     # ------------------------------------------------------------ the page
     def rows(self) -> list[tuple[Any, ...]]:
@@ -219,6 +220,7 @@ class _Partition:
             if not is_walkable:
                 threshold *= 8
                 continue
+            before = len(found)
             while phase is not None:
                 found += self._burst(phase, budget, search.limit - len(found))
                 if len(found) >= search.limit:
@@ -229,9 +231,9 @@ class _Partition:
             else:
                 return found
             walked += budget
-            # going by what they gave so far, so many entries fill the page; a row of a driver costs about as much as one
-            needed = (search.limit - len(found)) * walked * 2 // max(2 * len(found), 1)
-            threshold = max(threshold, needed)
+            # at the rate of this stretch, so many entries fill the page; a row of a driver costs about as much as one
+            needed = (search.limit - len(found)) * budget * 2 // max(2 * (len(found) - before), 1)
+            threshold = max(threshold, needed, walked)
             budget = min(max(needed, walked), 4 * walked)
 
     def _driven(self, driver: _Driver) -> list[tuple[Any, ...]]:
@@ -348,16 +350,25 @@ class _Partition:
 
     def _size(self, driver: _Driver, most: int) -> int:
         """How many runs a driver gives; `most` or more if it is not fewer."""
+        size, counted = self.sizes.get(driver, (0, 0))
+        if size >= counted < most:  # was more than could be seen; look further
+            size = self._counted(driver, most)
+            self.sizes[driver] = (size, most)
+        return size
+
+    def _counted(self, driver: _Driver, most: int) -> int:
         if not driver.leaves:
             row = self.session.row(run_query.runs_size(self.own), **self.values, cap=most)
             return int(row[0]) if row else 0
         size = 0
         for leaf in driver.leaves:
-            # entries that the index alone turns down cost a tenth of those that pass
-            cap = most * 10 if _turns_down(leaf) else most
-            row = self.session.row(run_query.leaf_size(leaf), **self.values, cap=cap)
-            assert row is not None
-            size += max(int(row[1]), most if row[0] >= cap else 0)
+            if _turns_down(leaf):
+                # entries that the index alone turns down cost a tenth of those that pass
+                entries = self.session.row(run_query.leaf_size(leaf, False), **self.values, cap=10 * most)
+                if entries is None or entries[0] >= 10 * most:
+                    return most
+            passing = self.session.row(run_query.leaf_size(leaf, True), **self.values, cap=most)
+            size += int(passing[0]) if passing else 0
             if size >= most:
                 break
         return size
