@@ -3,7 +3,7 @@
 import contextlib
 import http.client
 import json
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 API = "/api/2.0/mlflow/"
 AJAX = "/ajax-api/2.0/mlflow/"
@@ -39,8 +39,14 @@ class Answer:
         }
         if with_headers:
             answer["headers"] = {name: self.headers[name] for name in COMPARED_HEADERS if self.headers.get(name)}
-            answer["attached as"] = self.headers.get_filename()
+            answer["attached as"] = self._attached_as()
         return answer
+
+    def _attached_as(self):
+        """The name to save under; its extended form wins, its plain form is only a fallback."""
+        disposition = self.headers.get("Content-Disposition") or ""
+        extended = disposition.partition("filename*=")[2].partition("''")[2]
+        return unquote(extended) if extended else self.headers.get_filename()
 
 
 class CutOff:

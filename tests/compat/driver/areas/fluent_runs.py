@@ -114,8 +114,11 @@ def search(s):
         "status",
         "end_time",
     ]
-    brief = lambda table: {"columns": sorted(c for c in table.columns if not c.startswith("tags.mlflow.source")), **{  # noqa: E731
-        "rows": frame(table[[c for c in keep if c in table.columns]])["rows"]}}  # fmt: skip
+
+    def brief(table):
+        columns = sorted(c for c in table.columns if not c.startswith("tags.mlflow.source"))
+        return {"columns": columns, "rows": frame(table[[c for c in keep if c in table.columns]])["rows"]}
+
     s.do("frame", m.search_runs, [experiment], order_by=order, show=brief)
     s.do(
         "frame, filter",
