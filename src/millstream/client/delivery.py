@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -199,6 +198,7 @@ class Delivery:
         self._rejected = rejected
         self._on_refused = on_refused
         self._may_come = may_come
+        self._journal_id = source.journal_id
         self._position = source.acked
         self._waiting: list[Item] = []
         self._tries = 0
@@ -234,7 +234,8 @@ class Delivery:
                 self._refuse(item, error)
             self._waiting.pop()
             self._tries = 0
-        self.source.acknowledge(self._position)
+        if self.source.journal_id == self._journal_id:  # else it was closed meanwhile, and begun anew
+            self.source.acknowledge(self._position)
         return True
 
     def _find_foreign(self, run_id: str) -> bool:
@@ -438,10 +439,8 @@ def check_minted(run_id: str) -> str:
 
 
 _run_ids: dict[str, RunIds] = {}
-_lock = threading.Lock()
 
 
 def run_ids_of(uri: str) -> RunIds:
     """The ids known for a tracking URI, shared by all deliveries of this process."""
-    with _lock:
-        return _run_ids.setdefault(uri, RunIds())
+    return _run_ids.setdefault(uri, RunIds())

@@ -134,7 +134,7 @@ class _PointsFile:
         try:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(descriptor, 0, size)
-            else:
+            else:  # macOS
                 os.write(descriptor, bytes(size))
             os.pwrite(descriptor, _FILE_HEADER.pack(_MAGIC, FORMAT, index), 0)
             self.buffer: bytearray | mmap.mmap = mmap.mmap(descriptor, size)
@@ -313,7 +313,7 @@ class Journal:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._control = os.open(making / "control", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._ack_file = os.open(making / "acked", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.posix_fallocate(self._ack_file, 0, 2 * _ACK.size)
+            os.pwrite(self._ack_file, bytes(2 * _ACK.size), 0)
             self._write_at_end(encode(header))
             for row in self._slots:
                 self._write_at_end(encode(row))
@@ -369,10 +369,13 @@ class Journal:
                 some = some[: next(i for i, record in enumerate(some) if not record[4])]
             found += some
             position += len(some)
-            if len(some) < wanted and not self._skip_stale(position, file_):
+            if len(some) == wanted:
+                continue
+            if not self._skip_stale(position, file_):
                 break
-            if len(some) < wanted:
-                position += 1
+            position += 1
+            if index < self._index and not bytes(file_.buffer[at + _SIZE * len(some) :]).strip(b"\0"):
+                position = (index + 1) * self.records_per_file  # a file that was interrupted before its first record
         return found, position
 
     def _skip_stale(self, position: int, file: _PointsFile | _Memory) -> bool:
@@ -521,7 +524,7 @@ class DeadJournal:
     def __init__(self, folder: Path, lock_file: int) -> None:
         """Raises ValueError if there is no readable header (its owner died before it logged anything)."""
         self.folder = folder
-        self._lock_file = lock_file
+        self._lock_file: int | None = lock_file
         self._slots: dict[int, Slot] = {}
         self._control = _read_bytes(folder / "control")
         header: Header | None = None
@@ -615,7 +618,9 @@ class DeadJournal:
         if self._ack_file is not None:
             os.close(self._ack_file)
             self._ack_file = None
-        os.close(self._lock_file)
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
 
 def dead_journals(root: Path | None = None, uri: str | None = None) -> Iterator[DeadJournal]:

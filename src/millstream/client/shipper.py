@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from millstream.client.delivery import Delivery, RunIds, is_blocking, is_transient
@@ -23,6 +24,7 @@ log = logging.getLogger("millstream")
 
 IDLE_S = 1.0
 ADOPT_EVERY_S = 15.0
+STRANGERS_S = 0.25
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 
@@ -48,10 +50,13 @@ class Shipper:
         self._adopted_at = 0.0
         self._adoptions_asked = 0
         self._adoptions_done = 0
+        self._adopted: list[tuple[DeadJournal, Delivery]] = []
         self.failing_since: float | None = None  # monotonic
         self.last_error: BaseException | None = None
 
     def forget_after_fork(self) -> None:
+        for journal, _ in self._adopted:
+            journal.close(delete=False)  # its lock stays with the parent
         self.errors = []
         self._reset()
 
@@ -73,6 +78,8 @@ class Shipper:
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout=1.0)
+        for journal, _ in self._adopted:
+            journal.close(delete=False)
         self._reset()
 
     # ------------------------------------------------------------ barriers
@@ -161,17 +168,50 @@ class Shipper:
                 with self._changed:
                     self._changed.notify_all()
             journal.prepare()
-            if asked > self._adoptions_done or (
-                journal.journal_id and time.monotonic() - self._adopted_at > ADOPT_EVERY_S
-            ):
+            is_due = bool(journal.journal_id) and time.monotonic() - self._adopted_at > ADOPT_EVERY_S
+            if is_due or asked > self._adoptions_done:
                 self._adopt()
                 self._adopted_at = time.monotonic()
-                self._adoptions_done = max(asked, self._adoptions_done)
+            if self._adopted:
+                found = self._deliver_adopted() or found
+            self._adoptions_done = max(asked, self._adoptions_done)
             return found
 
     def _adopt(self) -> None:
+        """Take over the journals of dead processes; those of this process's own children come first."""
         for journal in dead_journals(self._root(), self._transport.uri):
-            deliver_dead(journal, self._transport, self._run_ids, self._root(), self._refused)
+            delivery = Delivery(
+                journal, self._transport, self._run_ids, self._root() / "rejected", self._refused,
+                may_come=partial(exists, journal.header.parent_id, self._root()),
+            )  # fmt: skip
+            self._adopted.append((journal, delivery))
+        own = self._journal.journal_id
+        self._adopted.sort(key=lambda pair: pair[0].header.parent_id != own)
+
+    def _deliver_adopted(self) -> bool:
+        """Deliver adopted journals: all of this process's children, of others for a moment only, so that nobody's barrier waits
+        for strangers. Whether some are left."""
+        deadline = time.monotonic() + STRANGERS_S
+        for pair in list(self._adopted):
+            journal, delivery = pair
+            is_child = journal.header.parent_id == self._journal.journal_id
+            done = False
+            try:
+                while not done and (is_child or time.monotonic() < deadline):
+                    done = not delivery.step()
+            except Exception as error:
+                self._adopted.remove(pair)
+                journal.close(delete=False)
+                log.warning(
+                    "The journal %s of a process that ended cannot be delivered now: %s", journal.journal_id, error
+                )
+                continue
+            if not done:
+                return True
+            self._adopted.remove(pair)
+            journal.close(delete=True)
+            _tell_unreadable(journal, delivery)
+        return bool(self._adopted)
 
     def _refused(self, run_id: str, error: MillstreamError) -> None:
         if len(self.errors) < 1000:
@@ -206,7 +246,7 @@ def deliver_dead(
     """Deliver an adopted journal and delete it, or let go of it and raise what kept it from being delivered."""
     delivery = Delivery(
         journal, transport, run_ids, root / "rejected", on_refused,
-        may_come=lambda: exists(journal.header.parent_id, root),
+        may_come=partial(exists, journal.header.parent_id, root),
     )  # fmt: skip
     done = False
     try:
@@ -215,11 +255,14 @@ def deliver_dead(
         done = True
     finally:
         journal.close(delete=done)
-    report = delivery.report
-    if report.unreadable:
+    _tell_unreadable(journal, delivery)
+    return delivery
+
+
+def _tell_unreadable(journal: DeadJournal, delivery: Delivery) -> None:
+    if delivery.report.unreadable:
         log.error(
             "%d records in the journal %s of a process that died are damaged and were left out.",
-            report.unreadable,
+            delivery.report.unreadable,
             journal.journal_id,
         )
-    return delivery
