@@ -8,7 +8,16 @@ from typing import Any
 
 from millstream import settings
 from millstream.client.uris import is_http
-from millstream.entities import NOTE_TAG, PARENT_RUN_TAG, RUN_NAME_TAG, LifecycleStage, Run, RunStatus
+from millstream.entities import (
+    NOTE_TAG,
+    PARENT_RUN_TAG,
+    RUN_NAME_TAG,
+    LifecycleStage,
+    Run,
+    RunInputs,
+    RunOutputs,
+    RunStatus,
+)
 from millstream.errors import InvalidValue, RunDeleted
 from millstream.tracking import active, context, uris
 from millstream.tracking.active import ActiveRun, OpenRun, here
@@ -91,7 +100,7 @@ def _parent(top: OpenRun | None, parent_run_id: str | None) -> str | None:
 
 
 def _as_active(run: Run) -> ActiveRun:
-    return ActiveRun(run.info, run.data, run.inputs, run.outputs)
+    return ActiveRun(run.info, run.data, run.inputs or RunInputs(), run.outputs or RunOutputs())
 
 
 def _create(experiment_id: str | None, run_name: str | None, parent: str | None, own_tags: dict[str, str]) -> OpenRun:
