@@ -74,6 +74,14 @@ def test_under_a_static_prefix_everything_is_at_both_places(start):
     assert server.get("/tracking/tracking/health").status == 404
 
 
+def test_addresses_that_mlflow_clients_print_are_followed_by_a_script_of_our_own(world):
+    page = world.server.get("/").body.decode()
+    address = re.search(r'<script src="([^"]+)" data-root="">', page)
+    reply = world.server.get(address[1])
+    assert reply.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert b"location.hash" in reply.body
+
+
 def test_the_style_sheet_is_served_as_such(world):
     page = world.server.get("/").body.decode()
     sheet = re.search(r'href="([^"]+\.css)"', page)

@@ -24,7 +24,7 @@ class Process:
         folder.mkdir(exist_ok=True)
         self.store = store or f"sqlite:///{folder}/store.db"
         code = SCRIPT.format(workers=workers, store=self.store, artifacts=str(folder / "artifacts"), more=more)
-        self.errors = open(folder / "errors.txt", "w+")  # noqa: SIM115
+        self.errors = open(folder / f"errors-{time.time_ns()}.txt", "w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code)],
             stdout=subprocess.PIPE,
@@ -248,3 +248,48 @@ def test_a_killed_server_has_lost_nothing_that_it_acknowledged(launch):
     assert set(acknowledged) <= set(found)
     assert len(found) == len(set(found))
     server.stop()
+
+
+def test_two_servers_on_one_database_lose_and_double_nothing(launch, database_url):
+    one, two = launch(store=database_url), launch(store=database_url)
+    runs = [one.create_run(), two.create_run()]
+    acknowledged = set()
+    problems = []
+
+    def write(thread):
+        for step in range(60):
+            server, twin = (one, two) if (thread + step) % 2 else (two, one)
+            run_id = runs[step % 2]
+            point = {"run_id": run_id, "key": "m", "value": thread, "timestamp": step, "step": step}
+            batch = {
+                "run_id": run_id,
+                "metrics": [{"key": f"k{i}", "value": thread, "timestamp": step, "step": step} for i in range(5)],
+                "params": [{"key": f"p{step}", "value": str(step)}],
+                "tags": [{"key": "last", "value": str(thread)}],
+            }
+            replies = [server.ask("POST", "/api/2.0/mlflow/runs/log-metric", point)]
+            replies.append(server.ask("POST", "/api/2.0/mlflow/runs/log-batch", batch))
+            if step % 5 == 0:  # sent again to the other server, as a client does whose answer was lost
+                replies.append(twin.ask("POST", "/api/2.0/mlflow/runs/log-metric", point))
+                replies.append(twin.ask("POST", "/api/2.0/mlflow/runs/log-batch", batch))
+            problems.extend(reply for reply in replies if reply[0] != 200)
+            acknowledged.add((run_id, thread, step))
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems, problems[:3]
+    for server in (one, two):
+        for key in ("m", "k0", "k4"):
+            found = []
+            for run_id in runs:
+                body = server.ask("GET", f"/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key={key}")[1]
+                found += [(run_id, int(point["value"]), point["step"]) for point in json.loads(body)["metrics"]]
+            assert len(found) == len(set(found)), "doubled"
+            assert set(found) == acknowledged
+        data = json.loads(server.ask("GET", f"/api/2.0/mlflow/runs/get?run_id={runs[0]}")[1])["run"]["data"]
+        assert len(data["params"]) == 30
+    assert one.stop() == 0
+    assert two.stop() == 0

@@ -98,6 +98,11 @@ def test_all_routes_refuse_foreign_hosts(server, unchanged):
     assert server.ask("OPTIONS", "/health", headers={"Host": "evil.example"}).status == 403
 
 
+def test_the_address_listened_on_is_served_but_no_wildcard(start):
+    assert start(host="gpu-box.example").ask("GET", "/health", headers={"Host": "gpu-box.example:5000"}).status == 200
+    assert start(host="0.0.0.0").ask("GET", "/health", headers={"Host": "0.0.0.0"}).status == 403
+
+
 def test_missing_and_doubled_hosts_are_refused(server):
     assert server.raw(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     doubled = b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -353,7 +358,8 @@ def test_pages_show_hostile_texts_as_text(hostile_run, world):
         reply = world.server.get(path)
         assert reply.headers["content-type"] == "text/html; charset=utf-8", path
         text = reply.body.decode()
-        assert "<script" not in text
+        assert "<script>" not in text
+        assert text.count("<script") == (path == "/")  # our own, by its address
         assert "<img" not in text
         assert "<b>onerror" not in text
         policy = reply.headers["content-security-policy"]

@@ -1,4 +1,4 @@
-"""Plain pages: experiments, the runs of one, a run. No script, everything escaped, readable in both themes.
+"""Plain pages: experiments, the runs of one, a run. No script is needed, everything is escaped, both themes are readable.
 
 They stand in until the application for browsers is there, and stay for those who have no scripts.
 """
@@ -52,19 +52,26 @@ def routes(app: Application) -> list[Route]:
         return _run(tracking, artifacts, call)
 
     async def style(call: Call) -> Answer:
-        return Answer(_style(), b"text/css; charset=utf-8", headers=[(b"cache-control", b"public, max-age=86400")])
+        return Answer(_file("pages.css"), b"text/css; charset=utf-8", headers=_CACHED)
+
+    async def script(call: Call) -> Answer:
+        return Answer(_file("pages.js"), b"text/javascript; charset=utf-8", headers=_CACHED)
 
     return [
         Route("pages.home", "GET", "/", page(home), PAGE),  # type: ignore[arg-type]
         Route("pages.experiment", "GET", "/experiments/{experiment_id}", page(experiment), PAGE),  # type: ignore[arg-type]
         Route("pages.run", "GET", "/runs/{run_id}", page(run), PAGE),  # type: ignore[arg-type]
         Route("pages.style", "GET", f"/static-files/{VERSION}/pages.css", style, PUBLIC),
+        Route("pages.script", "GET", f"/static-files/{VERSION}/pages.js", script, PUBLIC),
     ]
 
 
+_CACHED = [(b"cache-control", b"public, max-age=86400")]
+
+
 @cache
-def _style() -> bytes:
-    return Path(__file__).with_name("pages.css").read_bytes()
+def _file(name: str) -> bytes:
+    return Path(__file__).with_name(name).read_bytes()
 
 
 def _answer(call: Call, build: Page) -> Answer:
@@ -146,6 +153,7 @@ def _experiments(store: Any, call: Call) -> Html:
         None if found or problem or filter_text else element("p", "No experiments."),
         _next_page(call, next_token, filter=filter_text),
         _lesson(call) if not token and not filter_text and len(rows) <= 1 else None,
+        element("script", src=f"{call.root}/static-files/{VERSION}/pages.js", data_root=call.root),
     )
 
 

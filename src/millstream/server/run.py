@@ -45,6 +45,8 @@ GRACE_S = 15
 
 RESTART_PAUSE_S = 1.0
 _READY = "ready"
+_WILDCARDS = ("", "0.0.0.0", "::")
+"""All addresses of the machine; none of them is a name that a client has to use."""
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True):
@@ -195,7 +197,7 @@ def build_app(config: ServerConfig) -> Any:
     folder = Path(config.telemetry_folder) if config.telemetry_folder else None
     options = Options(
         static_prefix=config.static_prefix,
-        allowed_hosts=[*config.allowed_hosts, config.host],  # who listens on an address by name is reached under it
+        allowed_hosts=[*config.allowed_hosts, *([] if config.host in _WILDCARDS else [config.host])],
         cors_allowed_origins=config.cors_allowed_origins,
         x_frame_options=config.x_frame_options,
         disable_security=config.disable_security,
