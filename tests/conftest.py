@@ -88,7 +88,15 @@ def mariadb_database() -> Iterator[Callable[[], str]]:
         stderr=subprocess.DEVNULL,
     )
     process = subprocess.Popen(
-        [server, "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking", *user],
+        [
+            server,
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--socket={socket}",
+            "--skip-networking",
+            "--debug-no-sync",
+            *user,
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

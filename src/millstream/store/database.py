@@ -84,7 +84,8 @@ class Session:
             cursor.execute(prepared.text, prepared.layout(params))
         else:
             cursor.execute(*prepared.expand(params))
-        return cursor.fetchall()  # type: ignore[no-any-return]
+        found = cursor.fetchall()
+        return found if type(found) is list else list(found)
 
     def row(self, st: Statement, **params: Any) -> tuple[Any, ...] | None:
         rows = self.rows(st, **params)
