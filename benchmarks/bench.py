@@ -135,6 +135,12 @@ class Caller:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=900)
 
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
     def timed(self, verb: str, path: str, body: Any = None) -> tuple[float, bytes]:
         """Seconds until the whole answer was read, and the answer. Raises RuntimeError unless its status is 200."""
         data = None if body is None else json.dumps(body).encode()

@@ -152,9 +152,9 @@ DIFFERENCES: tuple[Difference, ...] = (
         ),
         REFUSED,
     ),
-    Difference("errors carry the code that says what is wrong, in the client", "as above", ("client models: params again",), REFUSED_IN_CLIENT),
+    Difference("... in the client", "as above", ("client models: params again",), REFUSED_IN_CLIENT),
     Difference("a taken name is RESOURCE_ALREADY_EXISTS on rename too", "rest-tracking 3: rename to a taken name", ("experiments: rename to taken",), TAKEN),
-    Difference("a taken name is RESOURCE_ALREADY_EXISTS on rename too, in the client", "as above", ("client experiments: rename to taken",), TAKEN_IN_CLIENT),
+    Difference("... in the client", "as above", ("client experiments: rename to taken",), TAKEN_IN_CLIENT),
     Difference(
         "run_uuid alone is a missing run_id where run_id is the only name",
         "rest-tracking 4: run_uuid is not accepted on delete, restore, delete-tag; the missing parameter is named",
@@ -264,3 +264,13 @@ DIFFERENCES: tuple[Difference, ...] = (
 def find(step: str) -> Difference | None:
     """The row that covers a step; the narrow ones come first."""
     return next((row for row in DIFFERENCES if row.covers(step)), None)
+
+
+def as_markdown() -> str:
+    """The rows as a table for docs/compatibility.md; rows that only continue another one are left out."""
+    rows = [f"| {row.name} | {row.allowed_by} |" for row in DIFFERENCES if not row.name.startswith("...")]
+    return "\n".join(["| what differs | why |", "| --- | --- |", *sorted(rows)]) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown())

@@ -86,11 +86,14 @@ OFFICIAL = {
 """The official clients by version. mlflow-skinny holds the whole tracking client, without the server's dependencies;
 3.17 is the full package, since it is the reference server as well."""
 
+OPTUNA = Environment("optuna", (("uv", "mlflow-skinny==3.17.2", "optuna", "optuna-integration"),))
+"""Optuna's callback alone, which is small."""
+
 LOGGERS = Environment(
     "loggers",
     (
         ("pip", "torch==2.13.0"),  # with pip: it finds a CPU wheel where one is at hand
-        ("uv", "mlflow-skinny==3.17.2", *_DRIVEN, "lightning", "optuna", "optuna-integration[mlflow]", "keras"),
+        ("uv", "mlflow-skinny==3.17.2", *_DRIVEN, "lightning", "keras"),
         ("uv", "transformers", "accelerate", "tokenizers"),
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.compat.answers import SCRIPTS, Answers, answers, golden, golden_path
-from tests.compat.differences import DIFFERENCES, find
+from tests.compat.differences import DIFFERENCES, as_markdown, find
 from tests.compat.servers import official_server, our_server
 
 
@@ -55,6 +55,11 @@ def test_every_named_difference_is_one() -> None:
     steps = {step for script in SCRIPTS for step in golden(script)}
     unused = [row.name for row in DIFFERENCES if not any(row.covers(step) for step in steps)]
     assert not unused, f"no step is covered by {unused}"
+
+
+def test_the_documentation_lists_every_difference() -> None:
+    page = Path(__file__).parents[2] / "docs" / "compatibility.md"
+    assert as_markdown() in page.read_text(encoding="utf-8"), "paste what `python -m tests.compat.differences` prints"
 
 
 def _changes(one: Answers, other: Answers) -> list[str]:
