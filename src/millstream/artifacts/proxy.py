@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from millstream.errors import EndpointNotFound, InvalidValue, MillstreamError, N
 API = "/api/2.0/mlflow-artifacts"
 SERVER_INFO = "/api/3.0/mlflow/server-info"
 INFO_SECONDS = 300.0
+CONNECTION_SECONDS = 60.0
 
 
 class _Folder(msgspec.Struct):
@@ -66,7 +68,26 @@ def open_proxy(uri: str, tracking_uri: str | None) -> ProxyRepository:
     if not is_tracking_server:
         server = f"{urlsplit(server).scheme if is_http else 'http'}://{parts.netloc}"
     root = paths.check_folder(parts.path.strip("/"))
-    return ProxyRepository(uri, Connection(server, is_tracking_server), root)
+    return ProxyRepository(uri, connection_to(server, is_tracking_server), root)
+
+
+def connection_to(server: str, is_tracking_server: bool) -> Connection:
+    """A connection with the credentials in force; kept for a minute, since finding plug-ins that add to them takes a while."""
+    known = tuple(setting.get() for setting in _CREDENTIALS)
+    return _connection(server, is_tracking_server, known, int(time.monotonic() // CONNECTION_SECONDS))
+
+
+@functools.lru_cache(maxsize=32)
+def _connection(server: str, is_tracking_server: bool, known: tuple[str | None, ...], minute: int) -> Connection:
+    return Connection(server, is_tracking_server)
+
+
+_CREDENTIALS = (
+    settings.TRACKING_USERNAME,
+    settings.TRACKING_PASSWORD,
+    settings.TRACKING_TOKEN,
+    settings.TRACKING_AUTH,
+)
 
 
 class ProxyRepository(Repository):
