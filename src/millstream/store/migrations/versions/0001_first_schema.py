@@ -62,13 +62,10 @@ def _text() -> Text:
 
 
 _BLOB = LargeBinary().with_variant(LargeBinary(_LONG), "mysql", "mariadb")
-_INNODB: dict[str, Any] = {
-    f"{name}_{key}": value
-    for name in ("mysql", "mariadb")
-    for key, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
-}
-_ROWLESS: dict[str, Any] = {"sqlite_with_rowid": False, **_INNODB}
-_PLAIN: dict[str, Any] = {"sqlite_autoincrement": True, **_INNODB}
+# nothing is said about MySQL's engine and character set: InnoDB is the default, each text has its collation, and any
+# `mysql_` argument here would load that dialect
+_ROWLESS: dict[str, Any] = {"sqlite_with_rowid": False}
+_PLAIN: dict[str, Any] = {"sqlite_autoincrement": True}
 
 
 names = Table(
@@ -185,7 +182,7 @@ tails = Table(
     Column("name_id", BigId, primary_key=True),
     Column("seq", BigInteger, primary_key=True),
     Column("points", _BLOB, nullable=False),
-    **_INNODB,  # SQLite: with rowid, long rows fill their pages and are twice as fast to write (2026-11-23)
+    # SQLite: with rowid, long rows fill their pages and are twice as fast to write (2026-11-23)
 )
 
 chunks = Table(
@@ -203,7 +200,7 @@ chunks = Table(
     Column("root", _BLOB, nullable=False),
     Column("pyramid", _BLOB, nullable=False),
     Column("points", _BLOB, nullable=False),
-    **_INNODB,  # SQLite: with rowid, long rows fill their pages and are twice as fast to write (2026-11-23)
+    # SQLite: with rowid, long rows fill their pages and are twice as fast to write (2026-11-23)
 )
 
 fold_queue = Table(
