@@ -13,8 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from millstream.client import adoption
 from millstream.client import journal as journals
-from millstream.client.journal import CONTROL, POINT, SKIPPED, Journal, dead_journals
+from millstream.client.adoption import dead_journals
+from millstream.client.journal import Journal
+from millstream.client.journal_files import CONTROL, POINT, SKIPPED
 from millstream.client.records import Call, Entries
 from millstream.errors import InvalidValue
 
@@ -213,7 +216,7 @@ def test_journals_of_other_addresses_and_other_machines_are_left_alone(journal, 
     journal.series(journal.slot("r", "k", None, None))(1.0)
     abandon(journal)
     assert list(dead_journals(tmp_path, "http://other")) == []
-    monkeypatch.setattr(journals.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(adoption.socket, "gethostname", lambda: "elsewhere")
     assert list(dead_journals(tmp_path, URI)) == []
 
 

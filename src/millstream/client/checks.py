@@ -5,10 +5,12 @@ The limits are those of the contract; the store checks them again, for other cli
 
 from __future__ import annotations
 
+import operator
 import posixpath
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from millstream.errors import InvalidValue
 from millstream.settings import TRUNCATE_LONG_VALUES
@@ -77,3 +79,37 @@ def params(values: Mapping[str, object]) -> dict[str, str]:
 
 def tags(values: Mapping[str, object]) -> dict[str, str]:
     return {key(name, "tag"): text(value, MAX_TAG_VALUE, f"tag {name!r}") for name, value in dict(values).items()}
+
+
+def checked_value(value: Any) -> float:
+    """The number in `value`, or InvalidValue."""
+    try:
+        return float(value)
+    except Exception as error:
+        item = getattr(value, "item", None)  # arrays and tensors of one element in any shape
+        if item is not None:
+            try:
+                return float(item())
+            except Exception:
+                pass
+        text = repr(value)
+        raise InvalidValue(
+            f"A metric's value must be a number, not {text[:80]} ({type(value).__name__}: {error})."
+        ) from None
+
+
+def checked_integer(name: str, value: Any) -> int:
+    """`value` as a whole number of 64 bits, or InvalidValue."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        try:
+            number = int(value)
+            exact = number == value
+        except Exception:
+            exact = False
+        if not exact:
+            raise InvalidValue(f"A metric's {name} must be a whole number, not {value!r:.80}.") from None
+    if not -(2**63) <= number < 2**63:
+        raise InvalidValue(f"A metric's {name} must fit 64 bits, and {number} does not.")
+    return number

@@ -265,11 +265,11 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
             plain(value, 0 if step is None else step, timestamp)
             return None
         if self._is_now(run_id, synchronous):
-            from millstream.client.journal import checked_integer, checked_value
-
-            when = time.time_ns() // 1_000_000 if timestamp is None else checked_integer("timestamp", timestamp)
-            at = checked_integer("step", 0 if step is None else step)
-            point = Metric(checks.key(key), checked_value(value), when, at, model_id, dataset_name, dataset_digest)
+            when = time.time_ns() // 1_000_000 if timestamp is None else checks.checked_integer("timestamp", timestamp)
+            at = checks.checked_integer("step", 0 if step is None else step)
+            point = Metric(
+                checks.key(key), checks.checked_value(value), when, at, model_id, dataset_name, dataset_digest
+            )
             self._recorder.write_now(run_id, [point])
             return None
         append = self._recorder.series(run_id, key, model_id, dataset_name, dataset_digest)

@@ -21,10 +21,10 @@ from msgspec import Struct, field
 
 from millstream.api import ENDPOINTS, experiments, runs
 from millstream.client import checks, records
-from millstream.client.journal import CONTROL, POINT, SKIPPED, Point
+from millstream.client.journal_files import CONTROL, POINT, SKIPPED, Point
 from millstream.client.transport import Transport
-from millstream.entities import Metric, Param, Run, RunTag, ViewType
-from millstream.errors import AlreadyExists, InvalidValue, MillstreamError, NotFound
+from millstream.entities import Experiment, Metric, Param, Run, RunTag, ViewType
+from millstream.errors import AlreadyExists, MillstreamError, NotFound
 
 log = logging.getLogger("millstream")
 
@@ -383,11 +383,11 @@ def _append_line(path: Path, line: dict[str, Any]) -> str:
 # ---------------------------------------------------------------- runs that were started offline
 
 
-def create_minted(transport: Transport, item: records.NewRun, run_ids: RunIds, *, retry: bool = False) -> Run:
+def create_minted(transport: Transport, item: records.NewRun, run_ids: RunIds) -> Run:
     """Create a run whose id was made here, once, whatever happens between; on a foreign server it gets another id and a tag."""
     experiment_id = item.experiment_id
     if item.experiment_name:
-        experiment_id = experiment_named(transport, item.experiment_name, retry=retry)
+        experiment_id = experiment_named(transport, item.experiment_name).experiment_id
     tags = dict(item.tags)
     if not transport.is_local and transport.probe() is None:
         known = find_minted(transport, item.run_id, [experiment_id])
@@ -403,25 +403,23 @@ def create_minted(transport: Transport, item: records.NewRun, run_ids: RunIds, *
         [RunTag(*pair) for pair in tags.items()],
         item.run_id,
     )
-    run = transport.call(runs.create, req, retry=retry).run
+    run = transport.call(runs.create, req, retry=False).run
     run_ids.set(item.run_id, run.info.run_id)
     return run
 
 
-def experiment_named(transport: Transport, name: str, *, retry: bool = False) -> str:
-    """The id of the experiment of that name, created if missing."""
+def experiment_named(transport: Transport, name: str) -> Experiment:
+    """The experiment of that name, created if missing."""
+    by_name = experiments.ExperimentName(name)
     try:
-        return transport.call(
-            experiments.get_by_name, experiments.ExperimentName(name), retry=retry
-        ).experiment.experiment_id
+        return transport.call(experiments.get_by_name, by_name, retry=False).experiment
     except NotFound:
         pass
     try:
-        return transport.call(experiments.create, experiments.CreateExperiment(name), retry=retry).experiment_id
+        made = transport.call(experiments.create, experiments.CreateExperiment(name), retry=False).experiment_id
     except AlreadyExists:  # another process was faster
-        return transport.call(
-            experiments.get_by_name, experiments.ExperimentName(name), retry=retry
-        ).experiment.experiment_id
+        return transport.call(experiments.get_by_name, by_name, retry=False).experiment
+    return transport.call(experiments.get, experiments.ExperimentId(made), retry=False).experiment
 
 
 def find_minted(transport: Transport, run_id: str, experiment_ids: list[str]) -> Run | None:
@@ -429,13 +427,6 @@ def find_minted(transport: Transport, run_id: str, experiment_ids: list[str]) ->
     req = runs.SearchRuns(experiment_ids, f"tags.`{MINTED_TAG}` = '{run_id}'", ViewType.ALL, 1)
     found = transport.call(runs.search, req, retry=False).runs
     return found[0] if found else None
-
-
-def check_minted(run_id: str) -> str:
-    """A run id that Millstream servers accept from clients."""
-    if len(run_id) != 32 or not all(c in "0123456789abcdef" for c in run_id):
-        raise InvalidValue(f"{run_id!r} is not 32 lower-case hex digits.")
-    return run_id
 
 
 _run_ids: dict[str, RunIds] = {}

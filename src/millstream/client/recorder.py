@@ -34,11 +34,13 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from millstream.api import experiments, runs
+from millstream.api import runs
 from millstream.api.endpoint import Endpoint
 from millstream.client import checks, delivery, records
 from millstream.client.auth import user_name
-from millstream.client.journal import Journal, checked_integer, checked_value, journal_root
+from millstream.client.checks import checked_integer, checked_value
+from millstream.client.journal import Journal
+from millstream.client.journal_files import journal_root
 from millstream.client.shipper import Shipper
 from millstream.client.transport import Transport, open_transport
 from millstream.entities import (
@@ -318,8 +320,7 @@ class Recorder:
         """
         if not OFFLINE.get():
             try:
-                found = delivery.experiment_named(self.transport, name)
-                return self.transport.call(experiments.get, experiments.ExperimentId(found)).experiment
+                return delivery.experiment_named(self.transport, name)
             except MillstreamError as error:
                 if SYNC.get() or not delivery.is_transient(error):
                     raise

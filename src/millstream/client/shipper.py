@@ -14,8 +14,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from millstream.client.adoption import DeadJournal, dead_journals
 from millstream.client.delivery import Delivery, RunIds, is_blocking, is_transient
-from millstream.client.journal import DeadJournal, Journal, dead_journals, exists
+from millstream.client.journal import Journal
+from millstream.client.journal_files import exists
 from millstream.client.transport import Transport
 from millstream.errors import MillstreamError
 from millstream.settings import OFFLINE, SHIP_INTERVAL

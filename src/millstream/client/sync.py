@@ -8,8 +8,9 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from millstream.client import uris
+from millstream.client.adoption import dead_journals
 from millstream.client.delivery import Report, is_blocking, is_transient, run_ids_of
-from millstream.client.journal import dead_journals, journal_root
+from millstream.client.journal_files import journal_root
 from millstream.client.recorder import flush_all
 from millstream.client.shipper import deliver_dead
 from millstream.client.transport import Transport, open_transport
