@@ -219,9 +219,7 @@ class SqlTrackingStore(MetricReads):
         keys = [rules.experiment_key(experiment_id) for experiment_id in experiment_ids]
         selection = runs.parse_select(select)
         with self.db.read() as session:
-            found = search.search_runs(
-                session, experiment_ids, filter, run_view_type, max_results, order_by, page_token, count
-            )
+            found = search.search_runs(session, keys, filter, run_view_type, max_results, order_by, page_token, count)
             return PagedList(runs.load_runs(session, found.pks, selection), found.token, found.total)
 
     def rewind_run(self, run_id: str, step: int, keys: Sequence[str]) -> int:
