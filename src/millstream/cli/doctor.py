@@ -76,7 +76,7 @@ def _tracking() -> dict[str, str]:
 
 
 def _journals() -> dict[str, str]:
-    from millstream.client.journal import dead_journals, journal_root
+    from millstream.client.adoption import count_waiting
+    from millstream.client.journal_files import journal_root
 
-    waiting = sum(1 for _ in dead_journals()) if journal_root().is_dir() else 0
-    return {"Journals": str(journal_root()), "Waiting for `millstream sync`": str(waiting)}
+    return {"Journals": str(journal_root()), "Waiting for `millstream sync`": str(count_waiting())}

@@ -180,3 +180,12 @@ def _take(folder: Path) -> int | None:
         pass
     os.close(lock_file)
     return None
+
+
+def count_waiting(root: Path | None = None) -> int:
+    """How many journals of dead processes wait to be delivered, by whom it may be."""
+    number = 0
+    for journal in dead_journals(root):
+        journal.close(delete=False)
+        number += 1
+    return number
