@@ -90,6 +90,7 @@ def process_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     while active.here.stack:
         millstream.end_run()
     active._after_fork()
+    active.forget_appenders()
     experiments._chosen = experiments._providers = None
     experiments._by_name.clear()
     uris._default = None

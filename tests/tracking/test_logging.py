@@ -242,6 +242,14 @@ def test_after_its_first_point_a_metric_touches_neither_store_nor_settings_nor_l
             millstream.log_metric("loss", 0.5, step=step)
         assert calls == []
         monkeypatch.undo()
+        millstream.log_metric("named", 0.5, run_id=run.info.run_id)
+        millstream.log_metrics({"a": 0.5, "b": 0.5})
+        monkeypatch.setattr(metrics, "_append", lambda *args: calls.append("slow path"))
+        for step in range(1, 10):
+            millstream.log_metric("named", 0.5, step=step, run_id=run.info.run_id)
+            millstream.log_metrics({"a": 0.5, "b": 0.5}, step=step)
+        assert calls == []
+        monkeypatch.undo()
     assert len(history(run.info.run_id, "loss")) == 1000
 
 

@@ -87,6 +87,8 @@ class _Here(threading.local):
 
 
 here = _Here()
+by_id: dict[tuple[str, str], Append] = {}
+"""As `here.appenders`, by run id and key, of points that were logged with `run_id=` by threads without an active model."""
 _open: dict[str, OpenRun] = {}
 _is_exit_registered = False
 
@@ -113,6 +115,7 @@ def pop() -> OpenRun:
 
 def forget_appenders() -> None:
     """Let the next point of every metric be decided anew: a setting changed that it depends on."""
+    by_id.clear()
     for opened in list(_open.values()):
         opened.appenders.clear()
 
@@ -121,6 +124,8 @@ def close(opened: OpenRun, status: RunStatus) -> None:
     """End a run that is on no stack any more. Raises what only the server could know of what was logged."""
     from millstream.media.client import uploads
 
+    for name in [name for name in list(by_id) if name[0] == opened.run_id]:
+        by_id.pop(name, None)
     try:
         if opened.monitor is not None:
             opened.monitor.stop()

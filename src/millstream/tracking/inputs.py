@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from millstream.entities import DATASET_CONTEXT_TAG, DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput
 from millstream.errors import InvalidValue
 from millstream.tracking import runs
-from millstream.tracking.active import state_of
+from millstream.tracking.active import forget_appenders, state_of
 
 if TYPE_CHECKING:
     from millstream.client.recorder import Recorder
@@ -93,4 +93,4 @@ def log_outputs(models: Sequence[LoggedModelOutput] | None = None) -> None:
     outputs = [LoggedModelOutput(_model_id(model), int(getattr(model, "step", 0) or 0)) for model in models]
     opened.client.log_outputs(opened.run_id, outputs)
     opened.outputs += outputs
-    opened.appenders.clear()  # points may belong to these models now
+    forget_appenders()  # points may belong to these models now

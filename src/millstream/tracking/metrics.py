@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from millstream import settings
 from millstream.errors import InvalidValue
 from millstream.tracking import runs, uris
-from millstream.tracking.active import here, state_of
+from millstream.tracking.active import by_id, here, state_of
 from millstream.tracking.operations import RunOperations, after_logging
 
 if TYPE_CHECKING:
     from millstream.client.recorder import Append, Recorder
+
+MOST_NAMED_APPENDERS = 100_000
 
 
 def log_metric(
@@ -46,15 +48,19 @@ def log_metric(
         InvalidValue: the key or the value cannot be logged.
     """
     # One dict look-up decides: a key stands in it only if none of the questions of `_log_point` is left to be asked.
-    if synchronous is None and run_id is None and model_id is None and dataset is None:
+    if synchronous is None and model_id is None and dataset is None:
         try:
-            append = here.appenders.get(key)
+            append = here.appenders.get(key) if run_id is None else _appender_by_id(run_id, key)
         except TypeError:  # a key that is no text
             append = None
         if append is not None:
             append(value if type(value) is float else number(value), 0 if step is None else step, timestamp)
             return None
     return _log_point(key, value, step, synchronous, timestamp, run_id, model_id, dataset)
+
+
+def _appender_by_id(run_id: str, key: str) -> Append | None:
+    return by_id.get((run_id, key)) if here.model_id is None else None
 
 
 _scalars: set[type] = {float, int, bool}
@@ -101,16 +107,19 @@ def _model_ids(run_id: str, step: int, model_id: str | None) -> list[str | None]
     return models or [None]
 
 
-def _is_plain(run_id: str) -> bool:
-    """Whether later points of a metric need no more than its appender."""
+def _keep_appender(recorder: Recorder, run_id: str, key: str, is_named: bool) -> None:
+    """Let later points of a metric go straight to its appender, if nothing has to be decided for each of them."""
     opened = state_of(run_id)
-    return not (
-        here.model_id
-        or settings.ACTIVE_MODEL_ID.get()
-        or settings.ENABLE_ASYNC_LOGGING.get()
-        or opened is None
-        or opened.outputs
-    )
+    if here.model_id or settings.ACTIVE_MODEL_ID.get() or settings.ENABLE_ASYNC_LOGGING.get():
+        return
+    if opened is not None and opened.outputs:
+        return
+    if not is_named:
+        here.appenders[key] = recorder.series(run_id, key)
+        return
+    if len(by_id) >= MOST_NAMED_APPENDERS:
+        by_id.clear()
+    by_id[run_id, key] = recorder.series(run_id, key)
 
 
 def _log_point(
@@ -129,8 +138,7 @@ def _log_point(
     target = run_id or runs.current().run_id
     recorder = _recorder_of(target)
     _append(recorder, target, key, single, step, timestamp, model_id, dataset)
-    if run_id is None and _is_plain(target):
-        here.appenders[key] = recorder.series(target, key)
+    _keep_appender(recorder, target, key, run_id is not None)
     return after_logging(recorder, target, synchronous)
 
 
@@ -175,18 +183,20 @@ def log_metrics(
     values = [(key, value if type(value) is float else number(value)) for key, value in dict(metrics).items()]
     at = 0 if step is None else step
     when = time.time_ns() // 1_000_000 if timestamp is None else timestamp
+    if synchronous is None and model_id is None and dataset is None:
+        if run_id is None:
+            known = [here.appenders.get(key) for key, _ in values]
+        else:
+            known = [_appender_by_id(run_id, key) for key, _ in values]
+        if None not in known:
+            for append, (_, value) in zip(known, values, strict=True):
+                append(value, at, when)  # type: ignore[misc]
+            return None
     target = run_id or runs.current().run_id
     recorder = _recorder_of(target)
-    known = here.appenders if run_id is None and model_id is None and dataset is None else {}
     for key, _ in values:
-        if key not in known:
-            recorder.series(target, key)
+        recorder.series(target, key)  # raises for a bad key, before anything is logged
     for key, value in values:
-        append = known.get(key)
-        if append is not None:
-            append(value, at, when)
-        else:
-            _append(recorder, target, key, value, at, when, model_id, dataset)
-            if run_id is None and _is_plain(target):
-                here.appenders[key] = recorder.series(target, key)
+        _append(recorder, target, key, value, at, when, model_id, dataset)
+        _keep_appender(recorder, target, key, run_id is not None)
     return after_logging(recorder, target, synchronous)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from millstream import settings
 from millstream.client.uris import default_uri, normalize
+from millstream.tracking.active import by_id
 
 if TYPE_CHECKING:
     from millstream.client.client import MillstreamClient
@@ -23,6 +24,7 @@ def set_tracking_uri(uri: str | os.PathLike[str] | None) -> None:
         uri: http(s) address of a server, database URL, or a folder; relative ones are taken from the working directory now.
             None or "" takes back what was set.
     """
+    by_id.clear()
     if uri is None or not os.fspath(uri):
         settings.TRACKING_URI.unset()
         return
