@@ -6,6 +6,7 @@ import re
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from millstream.api import ENDPOINTS
 from millstream.server import openapi
@@ -55,8 +56,9 @@ def test_nan_of_metrics_is_in_the_document():
     suppress_health_check=list(HealthCheck),
 )
 @pytest.mark.filterwarnings("ignore")
-def test_generated_requests_never_meet_a_server_error(case, server):
+def test_generated_requests_are_answered_as_documented_and_never_with_a_server_error(case, server):
     response = case.call(base_url=f"http://127.0.0.1:{server.port}", timeout=30)
     assert response.status_code < 500 or response.status_code == 501, response.text
+    case.validate_response(response, checks=[response_schema_conformance, content_type_conformance])
     if response.status_code >= 400 and case.method != "HEAD":
         assert set(response.json()) >= {"error_code", "message"}
