@@ -80,6 +80,9 @@ class World(Struct):
     db: Database
     runs: list[Known]
 
+    def __repr__(self) -> str:
+        return f"<{len(self.runs)} runs>"
+
 
 @pytest.fixture(scope="module")
 def world(

@@ -50,7 +50,7 @@ from millstream.store.search.lower import (
 from millstream.store.search.matches import Matches, check_max_results
 from millstream.store.search.parser import MAX_ORDER_KEYS, parse, parse_field, parse_order
 from millstream.store.search.run_query import balanced, base_condition
-from millstream.store.search.sorting import Sort, after, checked_parts, expressions, parts_of
+from millstream.store.search.sorting import Sort, after, checked_parts, expressions, parts_of, token_values
 from millstream.store.search.tree import And, Clause, Entity, Field, Node, Not, Op, Or, OrderKey
 from millstream.store.statement import Statement
 from millstream.store.tables import (
@@ -416,7 +416,7 @@ def _page(
         (row,) = session.rows(_rows(structs.replace(query, is_count=True)), **values)
         total = int(row[0])
     page = found[:max_results]
-    more = tokens.encode(search, page[-1][1:]) if len(found) > max_results else None
+    more = tokens.encode(search, token_values(parts, page[-1])) if len(found) > max_results else None
     return Matches([row[0] for row in page], more, total)
 
 

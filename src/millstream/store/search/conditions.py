@@ -80,7 +80,7 @@ def covered(test: Test, columns: Columns, column: str, dialect: str) -> tuple[li
         case "like_range" if dialect != "mysql":
             matching = or_(is_long, _pattern("like", head, slot, dialect))
             return [*_between(head, slot), matching], False, False
-        case "like" | "ilike" if dialect == "sqlite":
+        case "like" | "ilike" if dialect != "mysql":
             return [or_(is_long, _pattern(test.op, head, slot, dialect))], False, False
     return [], True, False
 
@@ -173,8 +173,7 @@ def _pattern(op: str, value: ColumnElement[Any], slot: str, dialect: str) -> Col
         if op == "like":
             return value.op("GLOB", is_comparison=True)(bind(f"{slot}_glob", "text"))
         return value.op("LIKE", is_comparison=True)(bind(slot, "text"))
-    if dialect == "mysql":
-        if op == "like":
-            return value.like(bind(slot, "text"), escape="")
-        return func.lower(value).like(func.lower(bind(slot, "text")), escape="")
+    if dialect == "mysql":  # where ESCAPE '' does not switch the backslash off
+        escaped = bind(f"{slot}_escaped", "text")
+        return value.like(escaped) if op == "like" else func.lower(value).like(func.lower(escaped))
     return value.like(bind(slot, "text"), escape="") if op == "like" else value.ilike(bind(slot, "text"), escape="")

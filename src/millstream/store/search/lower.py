@@ -116,7 +116,8 @@ class Lowering:
 
     def pattern(self, value: str) -> str:
         slot = self.slot(value)
-        self.values[f"{slot}_glob"] = to_glob(value)
+        self.values[f"{slot}_glob"] = to_glob(value)  # for SQLite
+        self.values[f"{slot}_escaped"] = value.replace("\\", "\\\\")  # for MySQL
         return slot
 
     def name(self, key: str) -> tuple[str, bool]:
@@ -236,7 +237,7 @@ class Lowering:
         if op is Op.ILIKE:
             if not value.strip("%") and value:
                 return row(Test(form, "any"))
-            return row(Test(form, "ilike", self.slot(value)))
+            return row(Test(form, "ilike", self.pattern(value)))
         name = _NUMERIC[op]
         if form == "split" and len(value) >= HEAD_CHARS:
             slot = self.slot(value)

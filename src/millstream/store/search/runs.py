@@ -40,12 +40,13 @@ from millstream.store.search.lower import (
 from millstream.store.search.matches import Matches, check_max_results
 from millstream.store.search.parser import parse, parse_order
 from millstream.store.search.run_query import Bounds, RunQuery
-from millstream.store.search.sorting import MISSING, NAN, PRESENT, Sort, checked_parts, merge, parts_of
+from millstream.store.search.sorting import MISSING, NAN, PRESENT, Sort, checked_parts, merge, parts_of, token_values
 from millstream.store.search.tree import Entity, OrderKey
 from millstream.store.tables import ACTIVE, DELETED
 
 MAX_PARTITIONS = 500
 """Most experiments that SQLite searches one by one; more are searched in one general statement."""
+PARTITIONED = ("sqlite", "postgresql")
 FIRST_BUDGET = 300
 """Index entries looked at before anything is known; about 0.5 ms."""
 
@@ -102,7 +103,7 @@ def search_runs(
         return Matches([], None, 0 if count else None)
     values = {**lowering.values, **{f"t{index}": value for index, value in enumerate(token or ())}}
     search = _Search(session, shape, sorts, values, token, max_results + 1)
-    if session.dialect == "sqlite" and len(experiments) <= MAX_PARTITIONS:
+    if session.dialect in PARTITIONED and len(experiments) <= MAX_PARTITIONS:
         parts = [_Partition(search, each, life) for each in experiments for life in _LIFECYCLES[view_type]]
         found = merge([part.rows() for part in parts], parts_of(sorts), max_results + 1)
         total = sum(part.count() for part in parts) if count else None
@@ -110,7 +111,7 @@ def search_runs(
         found = search.everywhere(experiments, view_type)
         total = search.count_everywhere(experiments, view_type) if count else None
     page = found[:max_results]
-    more = tokens.encode(name, page[-1][1:]) if len(found) > max_results else None
+    more = tokens.encode(name, token_values(parts_of(sorts), page[-1])) if len(found) > max_results else None
     return Matches([row[0] for row in page], more, total)
 
 

@@ -7,7 +7,7 @@ is unique, so that the parts of a row say exactly where it stands; a page token 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cmp_to_key
 from typing import Any
 
@@ -139,6 +139,11 @@ def comparison(parts: Sequence[Part]) -> Callable[[tuple[Any, ...], tuple[Any, .
     return compare
 
 
+def token_values(parts: Sequence[Part], row: Sequence[Any]) -> list[Any]:
+    """The parts of a row (key, *parts) for a token; drivers give a constant 0.0 as Decimal."""
+    return [float(value) if part.form == "double" else value for part, value in zip(parts, row[1:], strict=True)]
+
+
 def checked_parts(parts: Sequence[Part], values: Sequence[Any]) -> list[Any]:
     """A token's values, each of its part's type; raises InvalidValue."""
     if len(values) != len(parts):
@@ -164,7 +169,3 @@ def _checked(part: Part, value: Any) -> Any:
 
 def _foreign() -> InvalidValue:
     return InvalidValue("The page token does not belong to this search. Start again without a token.")
-
-
-def bound_values(values: Sequence[Any]) -> Mapping[str, Any]:
-    return {f"t{index}": value for index, value in enumerate(values)}
