@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -28,17 +29,19 @@ class Uploads:
     """Uploads in the background, of images above all. A failed one is told when somebody waits for it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._pending: dict[str, list[Future[None]]] = {}
 
     def submit(self, run_id: str, upload: Any) -> Future[None]:
         """Run `upload()` in the background on behalf of a run."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="millstream-upload")
-        future: Future[None] = self._pool.submit(upload)
-        pending = self._pending.setdefault(run_id, [])
-        pending[:] = [other for other in pending if not other.done() or other.exception() is not None]
-        pending.append(future)
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="millstream-upload")
+            future: Future[None] = self._pool.submit(upload)
+            pending = self._pending.setdefault(run_id, [])
+            pending[:] = [other for other in pending if not other.done() or other.exception() is not None]
+            pending.append(future)
         return future
 
     def flush(self, run_id: str | None = None, timeout: float | None = None) -> None:
@@ -47,8 +50,9 @@ class Uploads:
         Raises:
             MillstreamError: (or what the upload raised) the first that failed since the last flush.
         """
-        keys = list(self._pending) if run_id is None else [run_id]
-        futures = [future for key in keys for future in self._pending.pop(key, [])]
+        with self._lock:
+            keys = list(self._pending) if run_id is None else [run_id]
+            futures = [future for key in keys for future in self._pending.pop(key, [])]
         done, running = wait(futures, timeout)
         if running:
             logger.warning("%d uploads are still under way after %s s.", len(running), timeout)
