@@ -20,6 +20,8 @@ from millstream.errors import ArtifactNotFound, InvalidValue, MillstreamError, P
 WRITE_BLOCK_BYTES = 8 << 20
 READ_BLOCK_BYTES = 4 << 20
 
+_CONNECTION_LOST: tuple[type[Exception], ...] = (OSError, EOFError)
+
 
 class FsspecRepository(Repository):
     """A folder of an fsspec file system.
@@ -28,13 +30,15 @@ class FsspecRepository(Repository):
         uri: what users call it.
         fs: the file system, made without a cache of listings.
         root: the folder, as `fs` names it, without a slash at the end.
+        failures: what its library raises when the store does not answer, besides OSError.
         renames: whether it has folders and renames, so that a file is written under another name first; an object store
             shows a file only when it is complete.
     """
 
-    def __init__(self, uri: str, fs: Any, root: str, renames: bool) -> None:
+    def __init__(self, uri: str, fs: Any, root: str, renames: bool, failures: tuple[type[Exception], ...] = ()) -> None:
         super().__init__(uri)
         self.fs = fs
+        self._failures: tuple[type[Exception], ...] = _CONNECTION_LOST + failures
         self.root = root.rstrip("/")
         self._renames = renames
 
@@ -65,7 +69,7 @@ class FsspecRepository(Repository):
 
     def failures(self) -> tuple[type[Exception], ...]:
         """What the file system raises when the store does not answer."""
-        return (OSError, EOFError)
+        return self._failures
 
     def _list(self, folder: ArtifactPath) -> Files:
         key = self.key(folder)
@@ -119,7 +123,7 @@ class FsspecSink:
         if renames:
             folder = self._final.rpartition("/")[0]
             if folder:
-                fs.makedirs(folder, exist_ok=True)
+                _make_folder(fs, folder)
             if fs.isdir(self._final):
                 raise IsADirectoryError(self._final)
             self._temporary = f"{folder}/{_TEMPORARY}{secrets.token_hex(8)}"
@@ -159,6 +163,18 @@ class FsspecSink:
             if self._temporary is not None:
                 self._repository.fs.rm(self._temporary)
         self._temporary = None
+
+
+def _make_folder(fs: Any, folder: str) -> None:
+    """Other threads make folders at the same time, and file systems say of one that has just come only that they failed."""
+    for _ in range(folder.count("/") + 1):
+        try:
+            fs.makedirs(folder, exist_ok=True)
+        except OSError:
+            continue
+        return
+    if not fs.isdir(folder):
+        fs.makedirs(folder, exist_ok=True)
 
 
 def _forget(file: Any) -> None:
@@ -262,13 +278,14 @@ def open_hdfs(uri: str) -> FsspecRepository:
 
     parts = urlsplit(uri)
     host = f"{parts.scheme}://{parts.hostname}" if parts.scheme == "viewfs" and parts.hostname else parts.hostname
-    fs = HadoopFileSystem(
-        host=host or "default",
-        port=parts.port or 0,
-        user=settings.KERBEROS_USER.get() or parts.username,
-        kerb_ticket=settings.KERBEROS_TICKET_CACHE.get(),
-        extra_conf=_pairs(os.environ.get("MLFLOW_PYARROW_EXTRA_CONF")),
-    )
+    with _connecting(uri):
+        fs = HadoopFileSystem(
+            host=host or "default",
+            port=parts.port or 0,
+            user=settings.KERBEROS_USER.get() or parts.username,
+            kerb_ticket=settings.KERBEROS_TICKET_CACHE.get(),
+            extra_conf=_pairs(os.environ.get("MLFLOW_PYARROW_EXTRA_CONF")),
+        )
     return FsspecRepository(uri, fs, unquote(parts.path), renames=True)
 
 
@@ -283,6 +300,8 @@ def open_webhdfs(uri: str) -> FsspecRepository:
 
 def open_sftp(uri: str) -> FsspecRepository:
     """SFTP; the host's key must be known to `~/.ssh/known_hosts`, and keys of the user come from the agent or `~/.ssh`."""
+    from paramiko import SSHException
+
     from millstream.artifacts.sftp import KnownHostsSftp
 
     parts = urlsplit(uri)
@@ -291,22 +310,40 @@ def open_sftp(uri: str) -> FsspecRepository:
         options["username"] = unquote(parts.username)
     if parts.password:
         options["password"] = unquote(parts.password)
-    fs = KnownHostsSftp(parts.hostname, **options)
-    return FsspecRepository(_without_password(uri), fs, unquote(parts.path), renames=True)
+    with _connecting(uri, SSHException):
+        fs = KnownHostsSftp(parts.hostname, **options)
+    return FsspecRepository(_without_password(uri), fs, unquote(parts.path), renames=True, failures=(SSHException,))
 
 
 def open_ftp(uri: str) -> FsspecRepository:
+    import ftplib
+
     from fsspec.implementations.ftp import FTPFileSystem
 
     parts = urlsplit(uri)
-    fs = FTPFileSystem(
-        parts.hostname,
-        port=parts.port or 21,
-        username=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        use_listings_cache=False,
+    with _connecting(uri, ftplib.Error):
+        fs = FTPFileSystem(
+            parts.hostname,
+            port=parts.port or 21,
+            username=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            use_listings_cache=False,
+        )
+    repository = FsspecRepository(
+        _without_password(uri), fs, unquote(parts.path), renames=True, failures=(ftplib.Error,)
     )
-    return FsspecRepository(_without_password(uri), fs, unquote(parts.path), renames=True)
+    repository.max_threads = 1  # one control connection, which cannot be shared
+    return repository
+
+
+@contextmanager
+def _connecting(uri: str, *failures: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except _CONNECTION_LOST + failures as error:
+        raise Unavailable(
+            f"The artifact store {_without_password(uri)!r} cannot be reached: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _folder(path: str) -> str:

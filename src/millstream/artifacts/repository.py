@@ -60,6 +60,9 @@ class Repository(ABC):
     NotFound for what is not there, InvalidValue for paths that cannot be, Unavailable for a store that does not answer.
     """
 
+    max_threads: int | None = None
+    """How many transfers the store stands at once, if fewer than the setting says."""
+
     def __init__(self, uri: str) -> None:
         self.uri = uri
 

@@ -1,7 +1,8 @@
-"""SFTP that talks only to hosts it knows."""
+"""SFTP that talks only to hosts it knows, over one channel for each thread."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import paramiko
@@ -9,7 +10,11 @@ from fsspec.implementations.sftp import SFTPFileSystem
 
 
 class KnownHostsSftp(SFTPFileSystem):  # type: ignore[misc]
-    """fsspec's SFTP takes any host key; this one wants it in the user's or the system's `known_hosts`."""
+    """fsspec's SFTP with two differences.
+
+    It wants the host's key in the user's or the system's `known_hosts`, where fsspec's takes any. And threads do not share an
+    SFTP channel: several that wait for answers on one channel of paramiko's were seen to wait for ever (5.1, 2026-11-23).
+    """
 
     protocol = "sftp"
     cachable = False
@@ -26,4 +31,11 @@ class KnownHostsSftp(SFTPFileSystem):  # type: ignore[misc]
                 f"{error}. Add the host's key to ~/.ssh/known_hosts and check the credentials"
             ) from error
         self.client = client
-        self.ftp = client.open_sftp()
+        self._channels = threading.local()
+
+    @property
+    def ftp(self) -> Any:
+        channel = getattr(self._channels, "ftp", None)
+        if channel is None:
+            channel = self._channels.ftp = self.client.open_sftp()
+        return channel

@@ -61,7 +61,7 @@ def upload_files(repository: Repository, files: Sequence[tuple[str, ArtifactPath
             raise InvalidValue(f"There is no file {source!r}.")
     total = sum(os.path.getsize(source) for source, _ in files)
     with Progress("Uploading", total) as progress:
-        _for_each(lambda pair: repository._put(pair[0], pair[1], progress.advance), files)
+        _for_each(lambda pair: repository._put(pair[0], pair[1], progress.advance), files, repository.max_threads)
 
 
 def download_to(repository: Repository, path: ArtifactPath, destination: str | None) -> str:
@@ -84,7 +84,11 @@ def download_to(repository: Repository, path: ArtifactPath, destination: str | N
     for folder in {os.path.dirname(os.path.join(base, file)) for file, _ in files}:
         os.makedirs(folder, exist_ok=True)
     with Progress("Downloading", sum(size for _, size in files)) as progress:
-        _for_each(lambda file: repository._fetch(file[0], os.path.join(base, file[0]), progress.advance), files)
+        _for_each(
+            lambda file: repository._fetch(file[0], os.path.join(base, file[0]), progress.advance),
+            files,
+            repository.max_threads,
+        )
     return target
 
 
@@ -102,8 +106,8 @@ def _remote_files(repository: Repository, folder: ArtifactPath) -> list[tuple[Ar
     return found
 
 
-def _for_each(move: Callable[[Any], None], items: Sequence[Any]) -> None:
-    threads = max(1, min(settings.ARTIFACT_TRANSFER_THREADS.get(), len(items)))
+def _for_each(move: Callable[[Any], None], items: Sequence[Any], limit: int | None) -> None:
+    threads = max(1, min(settings.ARTIFACT_TRANSFER_THREADS.get(), len(items), limit or len(items)))
     if threads == 1:
         for item in items:
             move(item)
