@@ -171,6 +171,23 @@ def test_a_record_that_an_interrupted_thread_never_wrote_is_given_up_and_read_if
     assert ([record[2] for record in records], position) == ([2], 3)
 
 
+def test_a_roll_over_that_was_interrupted_does_not_stop_the_reader(journal, monkeypatch):
+    append = journal.series(journal.slot("r", "k", None, None))
+    for i in range(16):
+        append(i, i, i)
+    journal._files[1] = journal._new_file(1, 64 + 32 * 16)
+    journal._index = 1  # an interrupt came before the file became the current one
+    for i in range(16, 20):
+        append(i, i, i)
+    monkeypatch.setattr(journals, "STALE_S", 0.0)
+    found, position = [], 0
+    for _ in range(10):
+        records, position = journal.read(position, 100)
+        found += records
+    assert [record[2] for record in found] == list(range(20))
+    assert position == 36
+
+
 def test_the_folder_is_private_and_is_gone_when_everything_is_delivered(journal, tmp_path):
     journal.series(journal.slot("r", "k", None, None))(1.0)
     [folder] = tmp_path.iterdir()

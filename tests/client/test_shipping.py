@@ -293,6 +293,39 @@ def test_a_request_at_which_the_server_fails_is_set_aside_at_last(journal_dir, m
     server.close()
 
 
+def test_a_barrier_does_not_wait_for_what_strangers_left(client, uri, monkeypatch):
+    left = fresh(uri)
+    stranger = client.create_run("0").info.run_id
+    monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
+    for step in range(100_000):
+        left.log_metric(stranger, "m", step, step=step)
+    left.recorder.shipper.stop()
+    left.recorder.journal._close_files()
+    monkeypatch.delenv("MILLSTREAM_OFFLINE")
+    monkeypatch.setattr("millstream.client.shipper.STRANGERS_S", 0.001)
+    mine = client.create_run("0").info.run_id
+    client.log_metric(mine, "m", 1.0)
+    client.set_terminated(mine)
+    assert len(list(fresh(uri).get_metric_history(stranger, "m"))) < 100_000
+    deadline = time.monotonic() + 60
+    while client.recorder.shipper._adopted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert steps(client, stranger) == list(range(100_000))
+
+
+def test_a_journal_that_cannot_be_delivered_does_not_hold_up_others(client, uri, caplog):
+    left = fresh(uri)
+    left.log_metric("0" * 32, "m", 1.0)
+    left.recorder.shipper.stop()
+    left.recorder.journal._close_files()
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "m", 1.0)
+    client.set_terminated(run_id)
+    assert client.flush()
+    assert "No run" in caplog.text
+    assert steps(client, run_id) == [0]
+
+
 # ---------------------------------------------------------------- offline, sync
 
 

@@ -102,12 +102,16 @@ class Journal:
                 self._write_frame(encode(row), is_slot=True)
         return row.slot
 
+    def begin(self) -> None:
+        """Make the files now, so that the first record need not wait for it (some ms on a busy disk)."""
+        if self._index < 0:
+            self._roll(self._get_current()[0])
+
     def put(self, record: Record) -> None:
         """Write anything but a point, in order with the points."""
         payload = encode(record)
         with self._lock:
-            if self._index < 0:
-                self._roll(self._get_current()[0])
+            self.begin()
             at = self._write_frame(payload)
         self._append_slowly(None, 0, len(payload), 0.0, at, 0, CONTROL)
 
@@ -333,8 +337,7 @@ class Journal:
     def files_folder(self) -> Path | None:
         """Where artifacts of offline runs are kept; None for a journal in memory."""
         with self._lock:
-            if self._index < 0:
-                self._roll(self._get_current()[0])
+            self.begin()
             if self.folder is None:
                 return None
             folder = self.folder / "files"

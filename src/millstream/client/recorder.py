@@ -275,7 +275,10 @@ class Recorder:
                     req = runs.CreateRun(
                         experiment_id, user_id, run_name, now, [RunTag(*pair) for pair in checked.items()], run_id
                     )
-                    return self.transport.call(runs.create, req, retry=SYNC.get()).run
+                    run = self.transport.call(runs.create, req, retry=SYNC.get()).run
+                    if not SYNC.get():
+                        self.journal.begin()
+                    return run
                 except MillstreamError as error:
                     if SYNC.get() or not delivery.is_transient(error):
                         raise

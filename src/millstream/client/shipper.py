@@ -47,6 +47,7 @@ class Shipper:
         self._wake = threading.Event()
         self._changed = threading.Condition()
         self._working = threading.Lock()
+        self._waiting = 0  # barriers
         self._stopping = False
         self._delivery: Delivery | None = None
         self._adopted_at = 0.0
@@ -94,6 +95,13 @@ class Shipper:
         Args:
             adopt: deliver the journals of dead processes as well (those of forked workers above all).
         """
+        self._waiting += 1
+        try:
+            return self._wait(position, timeout, adopt)
+        finally:
+            self._waiting -= 1
+
+    def _wait(self, position: int, timeout: float, adopt: bool) -> bool:
         deadline = time.monotonic() + timeout
         if adopt:
             self._adoptions_asked += 1
@@ -133,6 +141,7 @@ class Shipper:
         pause = FIRST_PAUSE_S
         me = threading.current_thread()
         busy_until = 0.0
+        self._wake.wait(SHIP_INTERVAL.get())  # the first thing logged is seldom alone
         while not self._stopping and self._thread is me:
             self._wake.clear()
             try:
@@ -161,7 +170,7 @@ class Shipper:
                 parent = journal.parent_id
                 self._delivery = Delivery(
                     journal, self._transport, self._run_ids, self._root() / "rejected", self._refused,
-                    may_come=lambda: exists(parent, self._root()),
+                    may_come=lambda: exists(parent, self._root()), is_polite=self._is_polite,
                 )  # fmt: skip
             asked = self._adoptions_asked
             found = False
@@ -179,15 +188,20 @@ class Shipper:
             self._adoptions_done = max(asked, self._adoptions_done)
             return found
 
+    def _is_polite(self) -> bool:
+        """Threads that log come first, unless one of them waits for the delivery."""
+        return self._waiting == 0
+
     def _adopt(self) -> None:
         """Take over the journals of dead processes; those of this process's own children come first."""
+        own = self._journal.journal_id
         for journal in dead_journals(self._root(), self._transport.uri):
+            is_child = journal.header.parent_id == own
             delivery = Delivery(
-                journal, self._transport, self._run_ids, self._root() / "rejected", self._refused,
-                may_come=partial(exists, journal.header.parent_id, self._root()),
+                journal, self._transport, self._run_ids, self._root() / "rejected", self._refused if is_child else None,
+                may_come=partial(exists, journal.header.parent_id, self._root()), is_polite=self._is_polite,
             )  # fmt: skip
             self._adopted.append((journal, delivery))
-        own = self._journal.journal_id
         self._adopted.sort(key=lambda pair: pair[0].header.parent_id != own)
 
     def _deliver_adopted(self) -> bool:
