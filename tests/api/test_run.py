@@ -189,6 +189,16 @@ def test_a_taken_port_is_said_in_one_sentence(launch, tmp_path):
     assert not (tmp_path / "x.db").exists()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_database_that_cannot_be_opened_is_said_in_one_sentence(workers, tmp_path):
+    code = f"from millstream.server.run import serve; serve(port=0, workers={workers}, backend_store_uri='sqlite:////proc/x/y.db')"
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert failed.returncode != 0
+    assert "/proc/x/y.db" in failed.stderr
+    if workers > 1:
+        assert "Its log says why" in failed.stderr.splitlines()[-1]
+
+
 def test_an_artifacts_only_server_keeps_no_database(launch, tmp_path):
     server = launch(artifacts_only=True)
     status, body = server.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})

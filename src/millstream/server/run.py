@@ -370,7 +370,11 @@ def _worker_main(sock_fd: int) -> None:
     to_stderr(config.log_level)
     sock = socket.socket(fileno=sock_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C reaches the whole terminal; the parent decides
-    _run(config, sock, lambda: print(_READY, flush=True), lifeline=sys.stdin.fileno())
+    try:
+        _run(config, sock, lambda: print(_READY, flush=True), lifeline=sys.stdin.fileno())
+    except MillstreamError as error:
+        log(logging.ERROR, error.message)
+        raise SystemExit(1) from None
 
 
 def _read_line(fd: int) -> bytes:
