@@ -13,6 +13,7 @@ import time
 import pytest
 
 from millstream.client import MillstreamClient
+from millstream.client.adoption import count_waiting
 from millstream.client.recorder import Recorder, get_recorder
 from millstream.client.sync import sync
 from millstream.errors import MillstreamError, Unauthenticated
@@ -100,8 +101,11 @@ os.kill(os.getpid(), 9)
     process = python(code, uri, RUN=run_id)
     process.communicate(timeout=60)
     assert process.returncode == -9
-    assert len(list(journal_dir.iterdir())) == 1
+    assert count_waiting() == 1
     client.set_terminated(run_id)
+    deadline = time.monotonic() + 30
+    while count_waiting() + len(client.recorder.shipper._adopted) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert steps(client, run_id) == list(range(3000))
     assert client.get_run(run_id).data.tags["t"] == "x"
     assert [path.name for path in journal_dir.iterdir()] in ([], [client.recorder.journal.journal_id])
