@@ -8,13 +8,14 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, func, select
 
-from millstream.errors import InvalidValue, Overloaded, StoreError, Unavailable
-from millstream.store.database import Database, Session, Statement, insert_new
+from millstream.errors import AlreadyExists, InvalidValue, Overloaded, StoreError, Unavailable
+from millstream.store.database import Database, Session, Statement, insert_into, insert_new
 from millstream.store.tables import experiments
 
 ADD = insert_new(experiments, "name", "artifact_location", "lifecycle", "creation_time", "last_update_time")
@@ -300,3 +301,63 @@ def test_no_answer_is_a_clean_error_without_the_password() -> None:
     with pytest.raises(Unavailable) as caught:
         Database("postgresql://somebody:secret@127.0.0.1:1/nothing")
     assert "secret" not in str(caught.value)
+
+
+def test_a_race_for_a_unique_key_is_a_clean_error(db: Database) -> None:
+    plain = insert_into(experiments, "name", "artifact_location", "lifecycle", "creation_time", "last_update_time")
+
+    def write(session: Session) -> None:
+        for _ in range(2):
+            session.run(plain, name="a", artifact_location="", lifecycle=1, creation_time=0, last_update_time=0)
+
+    with pytest.raises(AlreadyExists) as caught:
+        db.write(write)
+    assert "INSERT" not in str(caught.value)
+    assert count(db) == 0
+
+
+def test_an_interrupted_leader_gives_up_its_own_write_only(db: Database) -> None:
+    entered, others = threading.Event(), []
+
+    def interrupt(session: Session) -> None:
+        add(session, "mine")
+        entered.set()
+        while len(db.writer._waiting) < 3:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    def other(number: int) -> None:
+        entered.wait(10)
+        others.append(db.write(lambda session: add(session, f"other{number}")))
+
+    threads = [threading.Thread(target=other, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        db.write(interrupt)
+    for thread in threads:
+        thread.join()
+    assert None not in others
+    assert count(db) == 3
+
+
+def test_a_connection_that_was_cut_is_replaced(db: Database, database_kind: str) -> None:
+    if database_kind == "sqlite":
+        return
+    db.write(lambda session: add(session, "a"))
+    assert count(db) == 1
+    if database_kind == "mariadb":
+        with db._engine.connect() as connection:
+            me = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+            found = connection.exec_driver_sql("SELECT id FROM information_schema.processlist WHERE db = DATABASE()")
+            for (other,) in found.fetchall():
+                if other != me:
+                    connection.exec_driver_sql(f"KILL {other}")
+    else:
+        with db._engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+    assert db.write(lambda session: add(session, "b")) is not None
+    assert count(db) == 2

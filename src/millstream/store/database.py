@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 from millstream import settings
 from millstream.errors import InvalidValue, MissingLibrary, StoreError
 from millstream.store import names, schema
-from millstream.store.failures import driver_error, is_disconnect, translate
+from millstream.store.failures import is_disconnect, is_taken, translate
 from millstream.store.statement import Prepared, Statement, insert_into, insert_new, insert_or_ignore, upsert
 from millstream.store.writer import Writer
 
@@ -47,7 +47,6 @@ _DRIVERS = {
 }
 _EXTRAS = {"psycopg": "millstream[postgresql]", "pymysql": "millstream[mysql]"}
 _MAX_IDLE = 16
-_DUPLICATE_KEY = 1062
 
 
 class Session:
@@ -124,7 +123,7 @@ class Session:
         try:
             cursor.execute(prepared.text, prepared.layout(params))
         except Exception as error:
-            if self.dialect == "mysql" and driver_error(error).args[:1] == (_DUPLICATE_KEY,):
+            if self.dialect == "mysql" and is_taken(error):
                 return None
             raise
         return int(cursor.lastrowid) if cursor.rowcount else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from millstream.errors import MillstreamError, StoreError, Unavailable
+from millstream.errors import AlreadyExists, MillstreamError, StoreError, Unavailable
 
 _SQLITE_BUSY = 5
 _SQLITE_LOCKED = 6
@@ -17,6 +17,8 @@ _SQLITE_REASONS = {
     14: "the database file cannot be opened; check that its folder exists and may be written",
 }
 _SQLITE_BROKEN = {11: "the database file is damaged", 26: "the file is not an SQLite database"}
+_SQLITE_TAKEN = (1555, 2067)  # primary key, unique index
+_MYSQL_TAKEN = 1062
 _POSTGRESQL_RETRY = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock timeout
 _MYSQL_RETRY = {1205, 1213, 1020}  # lock timeout, deadlock, row changed since read
 _MYSQL_GONE = {2002, 2003, 2006, 2013, 2014, 2055, 1927, 1053}
@@ -57,13 +59,21 @@ def is_disconnect(error: BaseException) -> bool:
     return False
 
 
+def is_taken(error: BaseException) -> bool:
+    """Whether a unique key was taken already."""
+    error = driver_error(error)
+    if getattr(error, "sqlite_errorcode", None) in _SQLITE_TAKEN or getattr(error, "sqlstate", None) == "23505":
+        return True
+    return type(error).__module__.startswith("pymysql") and error.args[:1] == (_MYSQL_TAKEN,)
+
+
 def translate(error: BaseException) -> BaseException:
     """The error to show: one of ours where the cause is known, else the exception itself (a bug)."""
     if isinstance(error, MillstreamError):
         return error
     original = driver_error(error)
     sqlite_code: Any = getattr(original, "sqlite_errorcode", None)
-    if sqlite_code is not None:
+    if sqlite_code is not None and not is_taken(original):
         reason = _SQLITE_REASONS.get(sqlite_code & 0xFF)
         if reason is not None:
             return Unavailable(f"The store cannot take the request: {reason}. Nothing was changed; try again later.")
@@ -71,6 +81,8 @@ def translate(error: BaseException) -> BaseException:
         if broken is not None:
             return StoreError(f"The store cannot be read: {broken}. Restore it from a backup.")
         return error
+    if is_taken(original):
+        return AlreadyExists("Another request wrote the same at the same moment. Read it again.")
     if is_retryable(original):
         return Unavailable("The database is too busy: other transactions hold what this one needs. Try again.")
     if is_disconnect(original):

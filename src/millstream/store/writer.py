@@ -93,18 +93,18 @@ class Writer:
         self._waiting.append(request)
         with self._lock:
             if not request.is_done:
-                self._lead()
+                self._lead(request)
         return request.outcome()
 
-    def _lead(self) -> None:
+    def _lead(self, mine: Request[Any]) -> None:
         group: list[Request[Any]] = []
         while self._waiting and len(group) < MAX_GROUP:
             group.append(self._waiting.popleft())
         try:
             self.run_group(group)
         except BaseException:
-            # only an interrupt of this thread gets here; the others' requests were rolled back: another leads them
-            self._waiting.extendleft(request for request in reversed(group) if not request.is_done)
+            # only an interrupt of this thread gets here: its request is given up, the others' are left to another leader
+            self._waiting.extendleft(each for each in reversed(group) if not each.is_done and each is not mine)
             raise
 
     # ------------------------------------------------------------ server: a thread
@@ -256,11 +256,12 @@ class Writer:
         return session
 
     def _undo(self, session: Session, error: BaseException) -> None:
+        is_usable = not is_disconnect(error)
         try:
             session.rollback()
-        except Exception as rollback_error:
-            error = rollback_error
-        if isinstance(error, Exception) and is_disconnect(error):
+        except Exception:
+            is_usable = False
+        if not is_usable:
             self._session = None
             session.discard()
 
