@@ -36,6 +36,8 @@ def test_requests_points_and_times_are_counted(start):
     assert found['millstream_requests_total{route="pages.run",verb="GET",status="200"}'] == 1
     assert found['millstream_request_seconds_count{route="runs.log_metric"}'] == 2
     assert found['millstream_request_seconds_bucket{route="runs.log_metric",le="+Inf"}'] == 2
+    assert found["millstream_writes_total"] == 3
+    assert 1 <= found["millstream_write_groups_total"] <= 3
     assert found["millstream_writer_queue"] == 0
     assert found["millstream_active_requests"] == 1
     assert run not in reply.body.decode(), "an id as label would make a time series per run"

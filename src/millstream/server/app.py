@@ -88,6 +88,7 @@ class Application:
         self.active = 0
         self.pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="reads")
         self._waiting_reads = 0
+        self._is_in_group = False
         self._prefix = _prefix(options.static_prefix)
         self._hosts = security.HostRules(options.allowed_hosts)
         self._origins = security.OriginRules(options.cors_allowed_origins)
@@ -249,6 +250,18 @@ class Application:
 
     # ------------------------------------------------------------ threads
 
+    def write_done(self) -> None:
+        """Count a write; those that were committed together are answered in one turn of the loop."""
+        counts = self.telemetry.counts
+        counts.writes += 1
+        if not self._is_in_group:
+            self._is_in_group = True
+            counts.groups += 1
+            asyncio.get_running_loop().call_soon(self._group_done)
+
+    def _group_done(self) -> None:
+        self._is_in_group = False
+
     async def in_thread(self, fn: Callable[[], T]) -> T:
         """Run a read in a thread of the pool.
 
@@ -307,7 +320,11 @@ def _write_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) ->
     async def answer(call: Call) -> Answer:
         req = await _request(app, endpoint, call)
         key = getattr(req, "run_id", None) or getattr(req, "model_id", None) or getattr(req, "experiment_id", "")
-        result = await store.db.submit_async(lambda: handler(store, req), key)
+        writing = store.db.submit_async(lambda: handler(store, req), key)
+        try:
+            result = await writing
+        finally:
+            app.write_done()
         if counts_points:
             app.telemetry.points_written(len(req.metrics) if endpoint.request is LogBatch else 1)
         return Answer(_EMPTY if is_empty else wire.encode(result))

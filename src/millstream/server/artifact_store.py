@@ -130,7 +130,7 @@ class ServerArtifacts:
         return [_renamed(info, paths.name(ArtifactPath(info.path))) for info in self._proxied().list(folder)]
 
     def delete_proxied(self, path: str) -> None:
-        checked = paths.check(path)
+        checked = paths.check_folder(path) or paths.check(path)
         repository = self._proxied()
         segments = checked.split("/")
         if _EXPERIMENT.fullmatch(segments[0]) and (

@@ -27,7 +27,6 @@ class NoTracking:
 
 class _NoWriter:
     queued = 0
-    last_group = 0
 
 
 class _NoDatabase:

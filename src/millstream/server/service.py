@@ -120,11 +120,6 @@ def _gauges(app: Application) -> list[tuple[str, str, Callable[[], float]]]:
     return [
         ("millstream_active_requests", "Requests in work.", lambda: app.active),
         ("millstream_writer_queue", "Writes that wait for their transaction.", lambda: writer.queued),
-        (
-            "millstream_writer_group_size",
-            "Writes in the transaction committed last.",
-            lambda: getattr(writer, "last_group", 0),
-        ),
     ]
 
 

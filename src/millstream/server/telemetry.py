@@ -26,6 +26,8 @@ class Counts(Struct):
     seconds: dict[str, float] = field(default_factory=dict)  # by route
     buckets: dict[str, list[int]] = field(default_factory=dict)  # by route, the last one without bound
     points: int = 0
+    writes: int = 0
+    groups: int = 0  # transactions that these writes shared
 
     def add(self, other: Counts) -> None:
         for key, count in other.requests.items():
@@ -36,6 +38,8 @@ class Counts(Struct):
             mine = self.buckets.setdefault(key, [0] * len(counts))
             self.buckets[key] = [a + b for a, b in zip(mine, counts, strict=True)]
         self.points += other.points
+        self.writes += other.writes
+        self.groups += other.groups
 
 
 class Telemetry:
@@ -104,13 +108,14 @@ class Telemetry:
         ]
         for route, buckets in sorted(total.buckets.items()):
             lines.extend(_histogram("millstream_request_seconds", f'route="{route}"', buckets, total.seconds[route]))
-        lines += [
-            "# HELP millstream_points_written_total Points of metrics that were acknowledged.",
-            "# TYPE millstream_points_written_total counter",
-            f"millstream_points_written_total {total.points}",
-        ]
-        for name, help_text, value in self.gauges:
-            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name} {value():g}"]
+        for name, help_text, value in (
+            ("millstream_points_written_total", "Points of metrics that were acknowledged.", total.points),
+            ("millstream_writes_total", "Requests that went through the writer.", total.writes),
+            ("millstream_write_groups_total", "Transactions that those shared.", total.groups),
+        ):
+            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} counter", f"{name} {value}"]
+        for name, help_text, gauge in self.gauges:
+            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name} {gauge():g}"]
         return ("\n".join(lines) + "\n").encode()
 
 
