@@ -160,6 +160,20 @@ def test_long_histories_fold_by_themselves_and_the_queue_names_the_rest(db: Data
     assert read(db, name_id) == [as_point(metric) for metric in metrics(21_000)]
 
 
+def test_series_that_grow_in_step_are_not_all_folded_by_one_write(db: Database, name_id: int) -> None:
+    name_ids = db.write(lambda session: [session.name_id(f"k{n}") for n in range(20)])
+
+    def write(start: int, n_points: int) -> list[int]:
+        points = {name: metrics(n_points, start) for name in name_ids}
+        db.write(lambda session: series.append(session, 1, 77, points))
+        with db.read() as session:
+            return sorted(row.unfolded for row in summary.find_all(session, 1).values())
+
+    assert write(0, FOLD_INLINE) == [0] * 8 + [FOLD_INLINE] * 12
+    assert write(FOLD_INLINE, 1) == [0] * 8 + [1] * 8 + [FOLD_INLINE + 1] * 4
+    assert write(FOLD_INLINE + 1, 1) == [0] * 4 + [1] * 8 + [2] * 8
+
+
 def test_the_end_of_a_run_leaves_only_a_few_points_unfolded(db: Database, name_id: int) -> None:
     short = db.write(lambda session: session.name_id("short"))
     for n in range(40):
@@ -376,12 +390,12 @@ for start in range(int(sys.argv[3]), 10**9, 50):
 @pytest.mark.sqlite_only
 def test_a_process_killed_while_it_folds_loses_nothing_it_confirmed(db: Database, name_id: int, tmp_path: Path) -> None:
     url, written = db.url.render_as_string(hide_password=False), 0
-    for round in range(6):
+    for round in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", _KILLED, url, str(name_id), str(written)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
-        for _ in range(25 + 10 * round):
+        for _ in range(15 + 10 * round):
             written = int(process.stdout.readline())
         process.kill()
         for line in process.stdout.read().splitlines():

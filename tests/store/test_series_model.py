@@ -221,3 +221,15 @@ def small_chunks(target: int, inline: int) -> Iterator[None]:
 def sqlite() -> Iterator[Database]:
     with opened() as db:
         yield db
+
+
+def test_a_chunk_in_the_middle_may_burst_into_more_parts_than_there_is_room_for(sqlite: Database) -> None:
+    name_id = sqlite.write(lambda session: session.name_id("burst"))
+    model = Model()
+    ends = [Metric("burst", 0.0, 0, step) for step in (0, 100, 200)]
+    with small_chunks(1, 10**6):
+        for batch in (ends, [Metric("burst", 1.0, 0, step) for step in range(1, 60)], ends):
+            model.append(batch)
+            sqlite.write(lambda session, points=batch: series.append(session, 1, 77, {name_id: points}))
+            sqlite.write(lambda session: series.fold(session, 1, name_id))
+            check(sqlite, name_id, model)

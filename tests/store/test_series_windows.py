@@ -115,6 +115,7 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     unfolded=st.sampled_from([0, 0, 1, 700]),
     widths=st.lists(st.integers(1, 700), min_size=1, max_size=3),
     seed=st.integers(0, 10_000),
+    small=st.sampled_from([0, 4096]),
     data=st.data(),
 )
 def test_every_pixel_column_has_its_first_least_greatest_and_last_point(
@@ -126,10 +127,17 @@ def test_every_pixel_column_has_its_first_least_greatest_and_last_point(
     unfolded: int,
     widths: list[int],
     seed: int,
+    small: int,
     data: st.DataObject,
 ) -> None:
     points = make_points(kind, n_points, nan_share, is_time_sorted, seed)
     name_id = store(db, points, unfolded)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charts, "SMALL", small)
+        check_windows(db, name_id, points, widths, data)
+
+
+def check_windows(db: Database, name_id: int, points: list[Point], widths: list[int], data: st.DataObject) -> None:
     for width in widths:
         for axis, name in ((0, "step"), (1, "timestamp")):
             with db.read() as session:
@@ -163,6 +171,7 @@ def test_a_series_of_many_more_chunks_than_pixels_is_as_exact(
         patch.setattr(folding, "TARGET", 70)
         patch.setattr(charts, "TARGET", 70)
         patch.setattr(charts, "LONG", 3)
+        patch.setattr(charts, "SMALL", 0)
         patch.setattr(charts, "_AT_ONCE", 5)
         name_id = store(db, points, 20)
         for axis, name in ((0, "step"), (1, "timestamp")):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FOLD_INLINE = 8192
 """Unfolded points of a series from which the write that adds more folds them itself."""
+FOLDS_INLINE = 8
+"""Series that one write folds at most (about 1 ms each): a run's series tend to grow in step."""
 
 WORTH_AT_END = 16
 """Unfolded points of a finished series that are worth folding."""
@@ -51,7 +53,7 @@ def append(session: Session, run: int, experiment_id: int, points: Mapping[int, 
     changed: list[dict[str, Any]] = []
     tails: list[dict[str, Any]] = []
     worth_folding: list[int] = []
-    too_long: list[int] = []
+    too_long: list[tuple[int, int]] = []
     for name_id, metrics in points.items():
         if not metrics:
             continue
@@ -72,7 +74,7 @@ def append(session: Session, run: int, experiment_id: int, points: Mapping[int, 
             changed.append(summaries.change(run, name_id, merged))
         tails.append({"run": run, "name_id": name_id, "seq": count, "points": _packed(batch)})
         if unfolded >= FOLD_INLINE:
-            too_long.append(name_id)
+            too_long.append((unfolded, name_id))
         elif unfolded >= fold_from(count) and (row is None or row.unfolded < fold_from(row.points)):
             worth_folding.append(name_id)
     summaries.insert_many(session, new)
@@ -83,7 +85,7 @@ def append(session: Session, run: int, experiment_id: int, points: Mapping[int, 
     if too_long:
         from millstream.store.series.folding import fold
 
-        for name_id in too_long:
+        for _, name_id in sorted(too_long, reverse=True)[:FOLDS_INLINE]:
             fold(session, run, name_id)
 
 

@@ -43,6 +43,8 @@ MAX_WIDTH = 10_000
 MAX_SERIES = 1_000
 """Series one request may ask for."""
 
+SMALL = 4096
+"""Points that are decoded and cut by brute force: quicker than looking into the pyramid."""
 LONG = 512
 """Full chunks from which the roots are read first, and whole chunks a few at a time."""
 _AT_ONCE = 64
@@ -213,7 +215,7 @@ def _read(rows: Sequence[tuple[Any, ...]], axis: str, columns: Columns) -> _Part
     if not rows:
         return _NOTHING
     reader = stored.reader(rows)
-    if axis == "time" and not is_time_sorted(reader.roots):
+    if reader.count <= SMALL or (axis == "time" and not is_time_sorted(reader.roots)):
         return _raw(reader.all(), axis, columns)
     cuts = Cut(reader, axis).cuts(columns.lows, columns.end)
     n_points = int(cuts[-1] - cuts[0])

@@ -123,11 +123,15 @@ def sort_key(values: Float64s) -> Float64s:
 
 def in_order(points: Points) -> Points:
     """The points by (step, timestamp, value), NaN lowest, each once."""
+    if bool((points.steps[1:] > points.steps[:-1]).all()):
+        return points
     return _unique(points, np.lexsort((sort_key(points.values), points.times, points.steps)))
 
 
 def in_time_order(points: Points) -> Points:
     """The points by (timestamp, step, value), NaN lowest, each once."""
+    if bool((points.times[1:] > points.times[:-1]).all()):
+        return points
     return _unique(points, np.lexsort((sort_key(points.values), points.steps, points.times)))
 
 
@@ -311,7 +315,7 @@ def _widths(rest: UInt64s) -> npt.NDArray[np.uint8]:
 def _pack(rest: UInt64s, widths: npt.NDArray[np.uint8], count: int) -> bytes:
     """The bits of all blocks one after the other; every block but the last starts and ends on a whole byte."""
     parts: list[bytes] = [b""] * len(rest)
-    for width in np.unique(widths).tolist():
+    for width in _distinct(widths):
         if width == 0:
             continue
         which = np.flatnonzero(widths == width)
@@ -446,7 +450,7 @@ class Reader:
         rest, keep = self._all_bits(self._values)
         values = np.empty(rest.shape, np.float64)
         modes = self._values.rows["mode"]
-        for mode in np.unique(modes).tolist():
+        for mode in _distinct(modes):
             which = np.flatnonzero(modes == mode)
             rows = self._values.rows[which]
             values[which] = _floats(rest[which], rows[:, None])
@@ -488,7 +492,7 @@ class Reader:
         """Packed numbers of all blocks, (blocks, BLOCK), and which of them are there."""
         widths = table.rows["width"]
         rest = np.zeros((len(widths), BLOCK), np.uint64)
-        for width in np.unique(widths).tolist():
+        for width in _distinct(widths):
             if width == 0:
                 continue
             which = np.flatnonzero(widths == width)
@@ -506,6 +510,10 @@ class Reader:
 
 
 _MASKS: UInt64s = np.array([(1 << width) - 1 for width in range(65)], np.uint64)
+
+
+def _distinct(column: npt.NDArray[np.uint8]) -> list[int]:
+    return np.flatnonzero(np.bincount(column)).tolist()
 
 
 def _cumulated(counts: Int64s) -> Int64s:

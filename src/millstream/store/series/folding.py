@@ -111,10 +111,11 @@ def _insert_between(session: Session, run: int, name_id: int, points: Points) ->
     heads = stored.heads(session, run, name_id)
     begins = [_place_of(root["first"]) for root in heads.roots]
     cuts = [0, *(_first_not_below(points, begin) for begin in begins[1:]), points.size]
-    for at, seq in reversed(list(enumerate(heads.seqs))):
+    for at in reversed(range(len(heads))):
         added = points.take(slice(cuts[at], cuts[at + 1]))
         if not added.size:
             continue
+        seq = heads.seqs[at]  # read here: `_room` may have renumbered
         (old,) = stored.by_seq(session, run, name_id, [seq])
         merged = in_order(join([stored.points_of([old]), added]))
         if at == len(heads) - 1:
@@ -147,8 +148,8 @@ def _room(session: Session, run: int, name_id: int, heads: Heads, at: int, n_par
     if end - begin < n_parts:
         # chunks behind the one at hand may have been split meanwhile: read their numbers anew
         fresh = stored.heads(session, run, name_id).seqs
-        base = fresh[-1] + SEQ_STRIDE
-        numbers = [base + number * SEQ_STRIDE for number in range(len(fresh))]
+        stride = max(SEQ_STRIDE, n_parts)
+        numbers = [fresh[-1] + stride * (number + 1) for number in range(len(fresh))]
         session.run_many(
             _RENUMBER,
             [

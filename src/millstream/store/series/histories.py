@@ -14,6 +14,7 @@ from millstream.entities import Metric, PagedList, SeriesSummary
 from millstream.errors import InvalidValue
 from millstream.store.series import stored, summary
 from millstream.store.series.codec import Int64s, Points, in_order, in_time_order, join, sort_key
+from millstream.store.series.folding import TARGET
 from millstream.store.series.pyramid import Cut
 from millstream.store.series.summary import NAN, NEVER
 
@@ -193,9 +194,10 @@ def _page(
     wanted = None if max_results is None else max_results + 1
     at = 0
     while at < len(order):
-        if wanted is not None and int(np.searchsorted(pool.times, begins[at])) >= wanted:
+        n_found = int(np.searchsorted(pool.times, begins[at]))
+        if wanted is not None and n_found >= wanted:
             break
-        n_read = len(order) - at if wanted is None else min(16, 1 + wanted // 4096)
+        n_read = len(order) - at if wanted is None else 1 + (wanted - n_found) // TARGET
         seqs = [heads.seqs[number] for number in order[at : at + n_read]]
         fresh = _after(stored.points_of(stored.by_seq(session, run, name_id, seqs)), after)
         pool = in_time_order(join([pool, fresh]))

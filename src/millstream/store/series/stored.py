@@ -106,8 +106,7 @@ def tail(session: Session, run: int, name_id: int) -> Points:
         points = Points(table[:, 0], table[:, 1], np.ascontiguousarray(table[:, 2]).view("<f8"))
     else:
         points = join([_unpacked(row[0]) for row in rows])
-    steps = points.steps
-    return points if bool((steps[1:] > steps[:-1]).all()) else in_order(points)
+    return in_order(points)
 
 
 def _unpacked(data: bytes) -> Points:
