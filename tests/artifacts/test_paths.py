@@ -66,6 +66,13 @@ def test_only_a_folder_may_be_the_root():
         paths.check_folder(".")
 
 
+def test_a_folder_may_end_with_one_slash():
+    assert paths.check_folder("a/b/") == "a/b"
+    for path in ("/", "//", "a//", "a/./", "../", "a/../"):
+        with pytest.raises(InvalidValue):
+            paths.check_folder(path)
+
+
 def test_a_name_has_no_slash():
     assert paths.check_name("a b.txt") == "a b.txt"
     for name in ("a/b", "..", "a\\b", ""):

@@ -264,6 +264,19 @@ def test_a_file_that_changed_meanwhile_is_fetched_anew(repository, cutting, tmp_
         assert Path(repository.download("big", tmp_path)).read_bytes() == data
 
 
+def test_two_downloads_to_one_place_do_not_mix(repository, tmp_path):
+    repository.log_bytes(data := os.urandom(SIZE), "big")
+    source = repository.source(transfer.paths.check("big"))
+    (tmp_path / "here").mkdir()
+    other = transfer.Partial(str(tmp_path / "here/big"), source.etag)
+    other.append(b"?" * 10_000_000)  # another download, which is still going on
+    try:
+        assert Path(repository.download("big", tmp_path / "here")).read_bytes() == data
+    finally:
+        other.close()
+    source.close()
+
+
 def test_little_of_a_small_file_is_not_kept(repository, cutting, tmp_path, monkeypatch):
     monkeypatch.setenv("MILLSTREAM_HTTP_REQUEST_MAX_RETRIES", "0")
     repository.log_bytes(os.urandom(2_000_000), "big")

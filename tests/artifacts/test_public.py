@@ -205,6 +205,13 @@ def test_a_plug_in_brings_a_scheme(tmp_path, monkeypatch):
     assert sorted(str(p.relative_to(got)) for p in Path(got).rglob("*.txt")) == ["a/one.txt", "a/three.txt", "two.txt"]
 
 
+def test_every_scheme_is_documented():
+    page = (Path(__file__).parents[2] / "docs/artifacts.md").read_text(encoding="utf-8")
+    for row in SCHEMES.values():
+        assert not row.name or f"`{row.name}:" in page, row.name
+        assert row.install is None or f"`{row.install.strip(chr(39))}`" in page, row.name
+
+
 def test_importing_artifacts_loads_nothing_heavy():
     code = (
         "import sys, millstream.artifacts, millstream.artifacts.local, millstream.artifacts.proxy\n"

@@ -232,13 +232,29 @@ def fetch(
     """Bring a file here: whole or not at all, resumed where an earlier try was cut if it is still the same version."""
     tries = min(10, settings.HTTP_REQUEST_MAX_RETRIES.get()) + 1
     last: Exception | None = None
+    may_resume = True
     for attempt in range(tries):
-        if attempt:
+        if attempt and may_resume:
             time.sleep(_pause(attempt, Unavailable("")))
-        done, last = _fetch_once(connection, url, artifact, local_path, progress, dict(headers or {}))
-        if done:
+        known = known_partial(local_path) if may_resume else None
+        try:
+            _fetch_once(connection, url, artifact, local_path, progress, dict(headers or {}), known)
+        except _Mismatch:
+            may_resume = False
+        except _Cut as cut:
+            may_resume = True
+            last = cut
+        else:
             return
     raise ServerUnreachable(connection.base, f"the download of {artifact!r} was cut {tries} times: {last}")
+
+
+class _Cut(Exception):
+    """The answer broke off; what came is kept."""
+
+
+class _Mismatch(Exception):
+    """What was kept does not fit the file of today, or somebody else is adding to it."""
 
 
 def _fetch_once(
@@ -248,8 +264,8 @@ def _fetch_once(
     local_path: str,
     progress: Callable[[int], None],
     headers: dict[str, str],
-) -> tuple[bool, Exception | None]:
-    known = known_partial(local_path)
+    known: tuple[str, int] | None,
+) -> None:
     if known is not None and known[1]:
         headers |= {"Range": f"bytes={known[1]}-", "If-Range": known[0]}
     response = connection.request("GET", url, headers=headers, allow=(416,), is_artifact=artifact)
@@ -258,33 +274,27 @@ def _fetch_once(
         start = _resumed_at(response)
         total = _total(response, start)
         if response.status == 416 or (start and (known is None or etag != known[0])):
-            # The part does not fit the file of today.
-            assert known is not None
-            stale = Partial(local_path, known[0])
-            stale.restart()
-            stale.close()
-            return False, None
+            raise _Mismatch
         partial = Partial(local_path, etag)
         try:
             if not start:
                 partial.restart()
             elif partial.size != start:
-                return False, None
+                raise _Mismatch
             progress(partial.size)
             try:
                 for block in response.stream(BLOCK_BYTES, decode_content=False):
                     partial.append(block)
                     progress(len(block))
             except _transport_errors() as error:
-                return False, error
+                raise _Cut(type(error).__name__) from error
             if total is not None and partial.size != total:
-                return False, EOFError(f"{partial.size} of {total} bytes came")
+                raise _Cut(f"{partial.size} of {total} bytes came")
             partial.finish()
         finally:
             partial.close()
     finally:
         response.release_conn()
-    return True, None
 
 
 def _resumed_at(response: urllib3.BaseHTTPResponse) -> int:

@@ -50,8 +50,10 @@ def check(path: str) -> ArtifactPath:
 
 
 def check_folder(path: str | None) -> ArtifactPath:
-    """As `check`, but None and the empty text are the root."""
-    return check(path) if path else ROOT
+    """As `check`, but None and the empty text are the root, and one `/` at the end is taken off (MLflow's clients send it)."""
+    if not path:
+        return ROOT
+    return check(path[:-1] if len(path) > 1 and path.endswith("/") else path)
 
 
 def check_name(name: str) -> ArtifactPath:

@@ -7,7 +7,7 @@ What "on the disk" costs decides how many small files a server takes, so a group
 
 - On ext4 and XFS the data of all files is written first and waited for, then all get their names, then *one* fsync of a folder
   commits the journal: it commits in order, hence everything before it.
-- Elsewhere the file system is synced twice, before and after the names are given.
+- Elsewhere every file is synced, then every folder that got a name.
 """
 
 from __future__ import annotations
