@@ -1,6 +1,6 @@
 """A client process that sends pre-encoded requests over kept connections as fast as the server answers.
 
-Reads one JSON line that says what to send, prints `ready` when everything is encoded and connected, starts at the next
+Reads one JSON line that says what to send, prints `ready` when everything is encoded, connects and starts at the next
 line, and prints one JSON line with requests, errors, start and end (on the machine's monotonic clock, in seconds).
 """
 
@@ -103,11 +103,10 @@ def main() -> None:
     parts = urlsplit(plan["url"])
     address, host = (parts.hostname or "127.0.0.1", parts.port or 80), f"{parts.hostname}:{parts.port}"
     first = plan.get("first_connection", 0)
-    connections = [
-        Connection(address, iter(requests_of(plan, index, host))) for index in range(first, first + plan["connections"])
-    ]
+    encoded_requests = [requests_of(plan, index, host) for index in range(first, first + plan["connections"])]
     print("ready", flush=True)
     sys.stdin.readline()
+    connections = [Connection(address, iter(requests)) for requests in encoded_requests]  # an idle one would be closed
     print(json.dumps(_drive(connections, plan["seconds"])), flush=True)
 
 

@@ -82,16 +82,17 @@ def _queries(bench: Bench, label: str, side: str, caller: Caller, deep: str, rep
 
 def _deep_token(caller: Caller, count: int) -> str:
     """Our tokens are keysets: walk half-way once, reading nothing but ids."""
-    token = ""
-    for _ in range(5):
+    token, read, size = "", 0, min(50_000, count // 2)
+    while read < count // 2:
         body = {
             "experiment_ids": ["1"],
-            "max_results": count // 10,
+            "max_results": size,
             "page_token": token,
             "select": ["tags.none"],
             **QUERIES["order"],
         }
         token = caller.call("POST", "runs/search", body)["next_page_token"]
+        read += size
     return token
 
 

@@ -100,7 +100,7 @@ _NARROW: tuple[Difference, ...] = (
                ("logged model search: filter \"status = 'READY'\"",), {"has_token": False, "models": "M J"}),
     Difference("NaN is not 0 for models either", "search-grammar 6: NaN model metrics count as 0 (a defect)", ("logged model search: filter 'metrics.acc = 0'",),
                {"has_token": False, "models": ""}),
-    Difference("NaN sorts after all numbers for models too", "as above; search-grammar 2", ('logged model search: order [{"field_name": "metrics.acc"}]',),
+    Difference("NaN sorts after all numbers for models too", "search-grammar 2 and 6: NaN comes after all numbers", ('logged model search: order [{"field_name": "metrics.acc"}]',),
                {"has_token": False, "models": "J K M L"}),
 )  # fmt: skip
 
@@ -173,7 +173,7 @@ DIFFERENCES: tuple[Difference, ...] = (
                ("batches: metric with a word, stored", "batches: param number, stored", "batches: unknown model, stored"), _stored_nothing),
     Difference("NaN is NaN in every spelling", "rest-tracking 1.2: accept bare NaN/Infinity with their evident meaning",
                ("metrics: raw word nan, history", "metrics: raw bare NaN, history"), _corrected("NaN", 5)),
-    Difference("infinity is infinity in every spelling", "as above", ("metrics: raw bare Infinity, history",), _corrected(1.7976931348623157e308, 5)),
+    Difference("infinity is infinity in every spelling", "rest-tracking 1.2: accept bare NaN/Infinity with their evident meaning", ("metrics: raw bare Infinity, history",), _corrected(1.7976931348623157e308, 5)),
     Difference(
         "unknown enum names are refused",
         "rest-tracking 1.2: Millstream: 400 is safe (no client sends these)",

@@ -61,7 +61,7 @@ def our_command(folder: Path, port: int) -> list[str]:
 
 
 @contextmanager
-def running(command: Sequence[str], folder: Path, port: int, *, timeout_s: float = 120) -> Iterator[Server]:
+def running(command: Sequence[str], folder: Path, port: int, *, timeout_s: float = 300) -> Iterator[Server]:
     """The process of `command` once it answers; ended, with its children, at the end."""
     log = folder / "server.log"
     started = time.perf_counter()
@@ -85,7 +85,7 @@ def running(command: Sequence[str], folder: Path, port: int, *, timeout_s: float
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
     while True:
         try:
-            with urllib.request.urlopen(url + "/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=30) as answer:
+            with urllib.request.urlopen(url + "/api/2.0/mlflow/experiments/search?max_results=1", timeout=30) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
