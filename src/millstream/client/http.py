@@ -145,7 +145,7 @@ class HttpTransport:
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise ServerUnreachable(self.uri, _reason(error)) from error
+            raise ServerUnreachable(self.uri, _reason(error)) from None
         return response.status, response.headers, response.data
 
     def _pause(self, tried: int, retry_after: str | None) -> float:
