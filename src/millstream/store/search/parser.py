@@ -149,7 +149,7 @@ class _Parser:
         return self.clause()
 
     def clause(self) -> Clause:
-        field, kind, at = self.field()
+        field, kind = self.field()
         token = self.next()
         keyword = token.keyword
         if token.kind == "operator":
@@ -160,7 +160,10 @@ class _Parser:
             op = Op(keyword)
         elif keyword == "NOT":
             if self.token.keyword in ("LIKE", "ILIKE"):
-                self.fail(f"there is no NOT {self.token.keyword}; write NOT {at.text} {self.token.keyword} ...", token)
+                self.fail(
+                    f"there is no NOT {self.token.keyword}; write NOT before the field: NOT {field} {self.token.keyword}",
+                    token,
+                )
             if not self.take("IN"):
                 raise self.expected("IN")
             op = Op.NOT_IN
@@ -229,8 +232,8 @@ class _Parser:
         return float(token.text) if whole is None else whole
 
     # ------------------------------------------------------------ fields
-    def field(self) -> tuple[Field, Kind, Token]:
-        """The field that stands here, what it holds, and its first token."""
+    def field(self) -> tuple[Field, Kind]:
+        """The field that stands here and what it holds."""
         token = self.next()
         if token.kind == "word" and self._touches(".") and self.tokens[self.index + 1].kind == "quoted":
             self.index += 1
@@ -273,7 +276,7 @@ class _Parser:
             raise AssertionError
         return entity
 
-    def _keyed(self, token: Token, entity: Entity, key: str, is_literal: bool) -> tuple[Field, Kind, Token]:
+    def _keyed(self, token: Token, entity: Entity, key: str, is_literal: bool) -> tuple[Field, Kind]:
         if not key:
             self.fail(f"the key after '{token.text}.' is empty", token)
         if entity is Entity.ATTRIBUTE:
@@ -290,7 +293,7 @@ class _Parser:
                 stem, dot, last = key.rpartition(".")
                 if stem and dot and last in self.grammar.aggregates:
                     key, aggregate = stem, last
-        return Field(entity, key, aggregate), self.grammar.keyed[entity], token
+        return Field(entity, key, aggregate), self.grammar.keyed[entity]
 
     def _suffix(self) -> str:
         """The aggregate after a quoted key."""
@@ -302,17 +305,17 @@ class _Parser:
             self.fail(f"a metric has no {token.text!r}. It has: {', '.join(self.grammar.aggregates)}", token)
         return token.text
 
-    def _attribute(self, name: str, token: Token) -> tuple[Field, Kind, Token]:
+    def _attribute(self, name: str, token: Token) -> tuple[Field, Kind]:
         grammar = self.grammar
         if self.is_order:
             name = grammar.order_aliases.get(name, name)
             if name not in grammar.order_attributes:
                 self.fail(f"{grammar.area} cannot be ordered by {name!r}. {self._orders()}", token)
-            return Field(Entity.ATTRIBUTE, name), grammar.attributes.get(name, Kind.INTEGER), token
+            return Field(Entity.ATTRIBUTE, name), grammar.attributes.get(name, Kind.INTEGER)
         name = grammar.aliases.get(name, name)
         if name not in grammar.attributes:
             self.fail(f"{grammar.area} have no attribute {name!r}. They have: {', '.join(grammar.attributes)}", token)
-        return Field(Entity.ATTRIBUTE, name), grammar.attributes[name], token
+        return Field(Entity.ATTRIBUTE, name), grammar.attributes[name]
 
     def _orders(self) -> str:
         keyed = [f"{entity}.<key>" for entity in Entity if entity in self.grammar.order_entities]
@@ -324,14 +327,14 @@ class _Parser:
     def lone_field(self) -> Field:
         if self.token.kind == "end":
             self.fail("it is empty. Name a field")
-        field, _kind, _at = self.field()
+        field, _kind = self.field()
         self.expect_end("the end")
         return field
 
     def order_key(self) -> OrderKey:
         if self.token.kind == "end":
             self.fail("it is empty. Name a field, then ASC or DESC")
-        field, _kind, _at = self.field()
+        field, _kind = self.field()
         descending = self.take("DESC")
         if not descending:
             self.take("ASC")

@@ -111,6 +111,8 @@ def _nested(node: Node) -> str:
 
 
 def _quoted_key(key: str) -> str:
+    if key.isascii() and key.isidentifier():
+        return key
     return f"`{key}`" if "`" not in key else f'"{key}"'
 
 
