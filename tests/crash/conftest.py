@@ -13,12 +13,13 @@ from millstream.client.transport import close_transports
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rounds", type=int, default=int(os.environ.get("MILLSTREAM_CRASH_ROUNDS", "10")))
+    parser.addoption("--rounds", type=int, default=None)
 
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--rounds", default=10))
+    given = request.config.getoption("--rounds", default=None)  # unknown when pytest was not started on this folder
+    return int(given or os.environ.get("MILLSTREAM_CRASH_ROUNDS", "10"))
 
 
 @pytest.fixture(autouse=True)
