@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from millstream.store.tracking import SqlTrackingStore, open_store
 
 WRITERS = 2
@@ -133,3 +135,23 @@ def test_workers_made_by_fork_log_through_the_store_they_inherit(store: SqlTrack
     assert done.returncode == 0, done.stderr.decode()
     counts = {one.key: one.count for one in store.get_metric_summaries(run_id)}
     assert counts == {"child0": 20, "child1": 20, "child2": 20, "child3": 20, "parent": 1}
+
+
+FIRST_RUN = """
+import sys
+from millstream.entities import Metric, Param, RunTag
+from millstream.store.tracking import open_store
+
+with open_store(sys.argv[1]) as store:
+    run_id = store.create_run("0", "", "", 0, []).info.run_id
+    for step in range(3):
+        store.log_batch(run_id, [Metric("a", 1.0, step, step)], [Param("p", "1")], [RunTag("t", "1")])
+    store.get_run(run_id)
+print(sorted({"numpy", "alembic", "sqlalchemy.orm", "sqlalchemy.dialects.mysql"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.sqlite_only
+def test_a_first_run_in_a_fresh_store_loads_nothing_heavy(database_url: str) -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_RUN, database_url], capture_output=True, timeout=60, check=True)
+    assert done.stdout.decode().strip() == "[]"

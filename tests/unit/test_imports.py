@@ -16,16 +16,16 @@ SOURCE = Path(millstream.__file__).parent
 
 HEAVY = frozenset(
     {
-        "numpy", "pandas", "polars", "pyarrow", "sqlalchemy", "alembic", "starlette", "uvicorn", "httptools", "uvloop",
-        "fsspec", "urllib3", "click", "rich", "psutil", "yaml", "pcodec", "matplotlib", "plotly", "PIL", "torch", "pyspark",
+        "numpy", "pandas", "polars", "pyarrow", "sqlalchemy", "alembic", "uvicorn", "httptools", "uvloop",
+        "fsspec", "urllib3", "click", "rich", "psutil", "yaml", "matplotlib", "plotly", "PIL", "torch", "pyspark",
         "datasets", "tensorflow", "sklearn", "pynvml", "IPython",
     }
 )  # fmt: skip
 """Third-party modules; what `MAY_IMPORT` does not allow is imported inside of functions."""
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
-    "store": frozenset({"sqlalchemy", "alembic", "numpy", "pcodec"}),
-    "server": frozenset({"starlette", "uvicorn", "httptools", "uvloop", "sqlalchemy", "numpy"}),
+    "store": frozenset({"sqlalchemy", "alembic", "numpy"}),
+    "server": frozenset({"uvicorn", "httptools", "uvloop", "sqlalchemy", "numpy"}),
     "artifacts": frozenset({"fsspec", "urllib3"}),
     "cli": frozenset({"click", "rich"}),
     "client": frozenset({"urllib3"}),

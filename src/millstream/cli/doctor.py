@@ -14,7 +14,7 @@ from millstream.cli.output import json_option, print_json, print_table
 from millstream.errors import MillstreamError
 from millstream.version import MLFLOW_API_VERSION, VERSION
 
-_PACKAGES = ("msgspec", "sqlalchemy", "alembic", "numpy", "pcodec", "starlette", "uvicorn", "fsspec", "urllib3")
+_PACKAGES = ("msgspec", "sqlalchemy", "alembic", "numpy", "uvicorn", "fsspec", "urllib3")
 _SECRET = ("PASSWORD", "TOKEN", "SECRET", "KEY")
 
 

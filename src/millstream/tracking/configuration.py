@@ -117,7 +117,7 @@ def doctor(mask_envs: bool = False) -> None:
     lines.append(f"Active run ID: {None if run is None else run.run_id}")
     lines.append(f"Active run artifact URI: {None if run is None else run.run.info.artifact_uri}")
     lines.append("Libraries:")
-    for package in ("msgspec", "sqlalchemy", "alembic", "numpy", "pcodec", "fsspec", "urllib3", "pandas", "psutil"):
+    for package in ("msgspec", "sqlalchemy", "alembic", "numpy", "fsspec", "urllib3", "pandas", "psutil"):
         try:
             lines.append(f"  {package}: {version(package)}")
         except PackageNotFoundError:
