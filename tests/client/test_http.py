@@ -8,7 +8,7 @@ from millstream.api import experiments, logged_models, metrics, runs
 from millstream.client.http import HttpTransport
 from millstream.client.uris import normalize
 from millstream.entities import Metric
-from millstream.errors import InvalidValue, MillstreamError, NotFound, Overloaded, ServerUnreachable
+from millstream.errors import EndpointNotFound, InvalidValue, MillstreamError, NotFound, Overloaded, ServerUnreachable
 
 from .scripted import ScriptedServer
 
@@ -131,6 +131,12 @@ def test_an_answer_of_something_else_is_an_error_of_ours(serve):
     _, transport = serve(lambda request: (200, "<html>a portal</html>"))
     with pytest.raises(MillstreamError, match="not understood"):
         transport.call(runs.get, runs.GetRun("r"))
+
+
+def test_what_only_millstream_can_do_is_said_to_be_so(serve):
+    _, transport = serve(lambda request: (404, "<html>not found</html>"))
+    with pytest.raises(EndpointNotFound, match="not a Millstream server"):
+        transport.call(metrics.get_summaries, metrics.GetSummaries("r"))
 
 
 def _authorization(serve, user=""):

@@ -13,10 +13,10 @@ import urllib3
 from msgspec import Struct
 
 from millstream.api import service, wire
-from millstream.api.endpoint import Empty, Endpoint
+from millstream.api.endpoint import MILLSTREAM, Empty, Endpoint
 from millstream.client import auth
 from millstream.client.uris import redact
-from millstream.errors import InvalidValue, MillstreamError, ServerUnreachable
+from millstream.errors import EndpointNotFound, InvalidValue, MillstreamError, ServerUnreachable
 from millstream.settings import (
     HTTP_POOL_MAXSIZE,
     HTTP_REQUEST_BACKOFF_FACTOR,
@@ -90,7 +90,14 @@ class HttpTransport:
                 path += "?" + urlencode(pairs)
         else:
             body = wire.encode(req)
-        data = self._send(endpoint.verb, self._base + path, body, retry)
+        try:
+            data = self._send(endpoint.verb, self._base + path, body, retry)
+        except EndpointNotFound:
+            if endpoint.prefixes != MILLSTREAM:
+                raise
+            raise EndpointNotFound(
+                f"The server at {self.uri} is not a Millstream server (or an older one) and cannot do {endpoint.name!r}."
+            ) from None
         if endpoint.response is Empty:
             return Empty()  # type: ignore[return-value]
         return wire.decode(endpoint.response, data)
