@@ -192,3 +192,14 @@ def test_datasets_of_others_are_recorded_by_what_they_say() -> None:
     assert entity_of(Foreign()) == DatasetEntity("f", "1", "x", "{}", None, "{}")
     with pytest.raises(InvalidValue, match="no dataset"):
         entity_of(pd.DataFrame())
+
+
+def test_tensors_and_streams_of_tensorflow_are_recorded_as_mlflow_records_them() -> None:
+    tf = pytest.importorskip("tensorflow")  # too large for the tests' environment; run by hand against 2.x
+    array = np.arange(12, dtype="float32").reshape(3, 4)
+    record = data.from_tensorflow(tf.constant(array), source="/x", targets=tf.constant([1, 2, 3])).to_dict()
+    assert json.loads(record["profile"]) == {"features_cardinality": 12, "targets_cardinality": 3}
+    assert record["digest"] == data.from_numpy(array, targets=np.array([1, 2, 3], "int32")).digest
+    stream = tf.data.Dataset.from_tensor_slices(array)
+    assert data.from_tensorflow(stream, source="/x").digest == "75f60396"
+    assert data.from_tensorflow(stream.batch(2), source="/x").digest == "75f60396"

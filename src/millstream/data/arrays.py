@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from millstream.data import digests
 from millstream.data.dataset import Dataset
-from millstream.data.schema import Schema, Tensor, TensorDatasetSchema, of_arrays
+from millstream.data.schema import Inexpressible, Schema, Tensor, TensorDatasetSchema, of_arrays
 from millstream.data.sources import DatasetSource, resolve_source
 from millstream.errors import InvalidValue
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     Arrays = np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
+
+
+logger = logging.getLogger(__name__)
 
 
 class NumpyDataset(Dataset):
@@ -94,25 +99,30 @@ class TensorFlowDataset(Dataset):
         self.targets = targets
 
     def _compute_digest(self) -> str:
-        parts = [_sample(data) for data in (self.features, self.targets) if data is not None]
-        return digests.of_arrays(*parts)
+        parts = [data for data in (self.features, self.targets) if data is not None]
+        if _is_stream(self.features):
+            return digests.of_streams(*[elements for data in parts for elements in _sample(data)])
+        return digests.of_arrays(*[data.numpy() for data in parts])
 
     @property
-    def schema(self) -> TensorDatasetSchema:
-        targets = None if self.targets is None else _spec(self.targets)
-        return TensorDatasetSchema(_spec(self.features), targets)
+    def schema(self) -> TensorDatasetSchema | None:
+        try:
+            return TensorDatasetSchema(_spec(self.features), None if self.targets is None else _spec(self.targets))
+        except Inexpressible as error:
+            logger.info("The dataset is recorded without a schema: %s", error.message)
+            return None
 
     @property
     def profile(self) -> dict[str, Any]:
-        form: dict[str, Any] = {}
-        for role, data in (("features", self.features), ("targets", self.targets)):
-            if data is None:
-                continue
-            if _is_stream(data):
-                form[f"{role}_cardinality"] = int(data.cardinality().numpy())
-            else:
-                form[f"{role}_shape"] = list(data.shape)
-        return form
+        parts = {"features": self.features, "targets": self.targets}
+        return {f"{role}_cardinality": _cardinality(data) for role, data in parts.items() if data is not None}
+
+
+def _cardinality(data: Any) -> int:
+    """Elements of a stream (negative if it cannot tell), values of a tensor."""
+    if _is_stream(data):
+        return int(data.cardinality().numpy())
+    return math.prod(map(int, data.shape))
 
 
 def _is_stream(data: Any) -> bool:
@@ -120,36 +130,27 @@ def _is_stream(data: Any) -> bool:
 
 
 def _spec(data: Any) -> Schema:
-    specs = data.element_spec if _is_stream(data) else data
-    named: Iterable[tuple[str | None, Any]] = specs.items() if isinstance(specs, Mapping) else [(None, specs)]
-    if isinstance(specs, tuple):
-        named = [(str(index), spec) for index, spec in enumerate(specs)]
-    return Schema(
-        Tensor(
-            spec.dtype.name,
-            tuple(-1 if size is None else int(size) for size in spec.shape)
-            if _is_stream(data)
-            else (-1, *map(int, spec.shape[1:])),
-            name,
-        )
-        for name, spec in named
-    )
+    """One tensor; elements that are several tensors, or lone numbers, have no schema."""
+    spec = data.element_spec if _is_stream(data) else data
+    if not hasattr(spec, "dtype") or not spec.shape.rank:
+        raise Inexpressible("Elements that are nested or lone numbers have no place in a schema of tensors.")
+    return Schema([Tensor(spec.dtype.name, (-1, *(-1 if size is None else int(size) for size in spec.shape[1:])))])
 
 
-def _sample(data: Any) -> Any:
-    """The array, or the arrays of the first elements of a stream, for the digest."""
+def _sample(data: Any) -> list[np.ndarray[Any, Any]]:
+    """The first values of a stream, one flat array for each of the tensors that an element is made of."""
     import numpy as np
 
-    if not _is_stream(data):
-        return data.numpy()
     columns: dict[str, list[Any]] = {}
     for element in data.take(digests.MAX_ROWS).as_numpy_iterator():
-        items = element.items() if isinstance(element, Mapping) else [("0", element)]
-        if isinstance(element, tuple):
-            items = [(str(index), item) for index, item in enumerate(element)]
+        items = element.items() if isinstance(element, Mapping) else enumerate(_as_tuple(element))
         for key, value in items:
             columns.setdefault(str(key), []).append(np.asarray(value).flatten())
-    return {key: np.concatenate(values) for key, values in columns.items()}
+    return [np.concatenate(columns[key]) for key in sorted(columns)]
+
+
+def _as_tuple(element: Any) -> tuple[Any, ...]:
+    return element if isinstance(element, tuple) else (element,)
 
 
 def from_tensorflow(

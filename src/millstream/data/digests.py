@@ -28,12 +28,23 @@ def of_frame(frame: pd.DataFrame) -> str:
 
     digest = hashlib.md5(usedforsecurity=False)
     head = frame.head(MAX_ROWS)
-    columns = [index for index in range(frame.shape[1]) if _is_hashed(frame.iloc[:, index])]
+    columns = _sorted([index for index in range(frame.shape[1]) if _is_hashed(frame.iloc[:, index])], frame)
     digest.update(np.ascontiguousarray(pd.util.hash_pandas_object(head.iloc[:, columns]).to_numpy()).tobytes())
     digest.update(np.int64(len(frame)).tobytes())
     for name in frame.columns:
         digest.update(str(name).encode())
     return _short(digest)
+
+
+def _sorted(columns: list[int], frame: pd.DataFrame) -> list[int]:
+    """In order of name if there are both numbers and texts, else as they stand (also if names do not compare)."""
+    import pandas as pd
+
+    kinds = {pd.api.types.is_numeric_dtype(frame.iloc[:, index].dtype) for index in columns}
+    try:
+        return sorted(columns, key=lambda index: frame.columns[index]) if len(kinds) > 1 else columns
+    except TypeError:
+        return columns
 
 
 def _is_hashed(column: pd.Series) -> bool:
@@ -58,6 +69,17 @@ def of_arrays(features: Any, targets: Any = None) -> str:
         arrays = [data[key] for key in sorted(data)] if isinstance(data, Mapping) else [data]
         for array in arrays:
             _hash_array(digest, array)
+    return _short(digest)
+
+
+def of_streams(*streams: np.ndarray[Any, Any]) -> str:
+    """Hashes of the first 10,000 elements of each of some one-dimensional arrays."""
+    import numpy as np
+    import pandas as pd
+
+    digest = hashlib.md5(usedforsecurity=False)
+    for elements in streams:
+        digest.update(np.ascontiguousarray(pd.util.hash_array(elements[:MAX_ROWS])).tobytes())
     return _short(digest)
 
 
