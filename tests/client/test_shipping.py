@@ -280,7 +280,7 @@ def test_a_request_at_which_the_server_fails_is_set_aside_at_last(journal_dir, m
     monkeypatch.setattr("millstream.client.shipper.LONGEST_PAUSE_S", 0.001)
 
     def answer(request):
-        if request.path.endswith("log-batch") and request.json["metrics"][0]["key"] == "poison":
+        if request.path.endswith("log-batch") and request.json.get("metrics", [{}])[0].get("key") == "poison":
             return 500, "boom"
         return 200, {"run": {"info": {"run_id": "a" * 32}}}
 
@@ -328,6 +328,25 @@ def test_a_journal_that_cannot_be_delivered_does_not_hold_up_others(client, uri,
     assert client.flush()
     assert "No run" in caplog.text
     assert steps(client, run_id) == [0]
+
+
+def test_a_server_that_fails_at_everything_is_waited_for(journal_dir, monkeypatch):
+    monkeypatch.setattr("millstream.client.shipper.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("millstream.client.shipper.LONGEST_PAUSE_S", 0.001)
+    state = {"broken": False}
+    made = {"run": {"info": {"run_id": "a" * 32}}}
+    server = ScriptedServer(lambda request: (500, "the database is away") if state["broken"] else (200, made))
+    client = MillstreamClient(server.uri)
+    run_id = client.create_run("0").info.run_id
+    state["broken"] = True
+    client.log_metric(run_id, "m", 1.0)
+    assert client.flush(timeout=1.0) is False
+    assert len(server.requests) > 15
+    state["broken"] = False
+    assert client.flush()
+    assert server.requests[-1].json["metrics"][0]["key"] == "m"
+    assert not (journal_dir / "rejected").exists()
+    server.close()
 
 
 # ---------------------------------------------------------------- offline, sync

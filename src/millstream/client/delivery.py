@@ -38,7 +38,7 @@ MINTED_TAG = "millstream.runId"
 """On a foreign server, which gives runs ids of its own: the id that the client made."""
 
 MOST_TRIES = 10
-"""Of a request that fails inside the server: then it is set aside."""
+"""Of a request that fails inside the server: then, if the server can do others, it is set aside."""
 
 _TRANSIENT = frozenset(
     ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CANCELLED")
@@ -240,7 +240,7 @@ class Delivery:
                         continue
                     if self._tries < 6 * MOST_TRIES and self._may_come():
                         raise
-                if not _is_refusal(error) and self._tries < MOST_TRIES:
+                if not _is_refusal(error) and (self._tries < MOST_TRIES or not self._server_works(item.run_id)):
                     raise
                 self._refuse(item, error)
             self._waiting.pop()
@@ -260,6 +260,16 @@ class Delivery:
         if run is not None:
             self._run_ids.set(run_id, run.info.run_id)
         return run is not None
+
+    def _server_works(self, run_id: str) -> bool:
+        """Whether it is this request at which the server fails, and not any."""
+        try:
+            self._transport.call(runs.log_batch, runs.LogBatch(self._run_ids[run_id]), retry=False)
+        except MillstreamError as error:
+            return error.status < 500 and not is_transient(error)
+        except Exception:  # a local store that is broken may raise anything
+            return False
+        return True
 
     # ------------------------------------------------------------ one request
 
