@@ -65,7 +65,6 @@ class Session:
         self._for_writing = for_writing
         self._pending_names: dict[str, int] = {}
         self._uses_sa = False
-        self._pending: dict[str, Callable[[Session], None]] = {}
 
     # ------------------------------------------------------------ statements
 
@@ -210,19 +209,6 @@ class Session:
     def forget_pending(self) -> None:
         """After a rollback: names added since BEGIN are looked up anew."""
         self._pending_names.clear()
-        self._pending.clear()
-
-    # ------------------------------------------------------------ work put off to the end of the group
-
-    def before_commit(self, key: str, fn: Callable[[Session], None]) -> None:
-        """Run `fn` once before COMMIT of this group; a second call with the same key is dropped."""
-        self._pending.setdefault(key, fn)
-
-    def flush_pending(self) -> None:
-        if self._pending:
-            pending, self._pending = self._pending, {}
-            for fn in pending.values():
-                fn(self)
 
     # ------------------------------------------------------------ transaction (for the writer and `read`)
 
@@ -343,10 +329,10 @@ class Database:
         self._idle: list[Session] = []
         self._lock_timeout_s = settings.DATABASE_LOCK_TIMEOUT.get()
         self._engine = create_engine(self.url, self._lock_timeout_s)
+        if self.dialect == "mysql":
+            self.url = self._engine.url
         self._aside_lock = threading.Lock()
         self._aside: Session | None = None
-        if self.dialect == "mysql":
-            self._tell_mariadb_apart()
         self._slots: threading.Semaphore | None = None
         if self.dialect == "sqlite":
             _prepare_file(self.url, create)
@@ -362,16 +348,6 @@ class Database:
             if translated is error:
                 raise
             raise translated from error
-
-    def _tell_mariadb_apart(self) -> None:
-        """Collations differ between MySQL and MariaDB, and SQLAlchemy chooses them by the URL, not by the server."""
-        try:
-            with self._engine.connect() as connection:
-                is_mariadb = bool(connection.dialect.is_mariadb)  # type: ignore[attr-defined]
-        except Exception as error:
-            raise translate(error) from error
-        self.url = self.url.set(drivername="mariadb+pymysql" if is_mariadb else "mysql+pymysql")
-        self._engine = create_engine(self.url, self._lock_timeout_s)
 
     @property
     def safe_uri(self) -> str:
@@ -553,7 +529,23 @@ def parse_url(uri: str) -> URL:
 
 
 def create_engine(url: URL, lock_timeout_s: float = 60.0) -> sqlalchemy.Engine:
-    """An engine whose connections begin and commit nothing by themselves."""
+    """An engine whose connections begin and commit nothing by themselves.
+
+    Raises InvalidValue, MissingLibrary; Unavailable if a MySQL server does not answer (it is asked what it is).
+    """
+    engine = _engine(url, lock_timeout_s)
+    if url.get_backend_name() != "mysql":
+        return engine
+    # collations differ between MySQL and MariaDB, and SQLAlchemy chooses them by the URL, not by the server
+    try:
+        with engine.connect() as connection:
+            is_mariadb = bool(connection.dialect.is_mariadb)  # type: ignore[attr-defined]
+    except Exception as error:
+        raise translate(error) from error
+    return _engine(url.set(drivername="mariadb+pymysql"), lock_timeout_s) if is_mariadb else engine
+
+
+def _engine(url: URL, lock_timeout_s: float) -> sqlalchemy.Engine:
     arguments: dict[str, Any] = {}
     if url.get_backend_name() == "sqlite":
         arguments = {"timeout": lock_timeout_s, "check_same_thread": False, "cached_statements": 512}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from millstream.entities import Experiment, ExperimentTag, LifecycleStage
 from millstream.errors import (
@@ -83,7 +83,6 @@ _DELETE_TAG = Statement(
         experiment_tags.c.experiment_id == bindparam("experiment_id"), experiment_tags.c.name_id == bindparam("name_id")
     )
 )
-_COUNT = Statement(select(func.count()).select_from(experiments))
 
 STAGES = {ACTIVE: LifecycleStage.ACTIVE.value, DELETED: LifecycleStage.DELETED.value}
 _PAGE = 500

@@ -214,7 +214,6 @@ class Writer:
             session.begin_write()
             for request in group:
                 self._run_request(session, request, has_savepoints, is_alone=len(group) == 1)
-            session.flush_pending()
         except BaseException as error:
             self._undo(session, error)
             if isinstance(error, _Refused):
