@@ -106,7 +106,7 @@ class SourceType(StrEnum):
 
 
 class LoggedModelStatus(StrEnum):
-    """Members are wire names; `READY` and so on are the short names that users know."""
+    """Members are wire names; they print as, and equal, the short names that users know: `model.status == "READY"`."""
 
     UNSPECIFIED = "LOGGED_MODEL_STATUS_UNSPECIFIED"
     PENDING = "LOGGED_MODEL_PENDING"
@@ -123,6 +123,17 @@ class LoggedModelStatus(StrEnum):
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 3:
             return list(cls)[value]
         return None
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other) is True or other == self.name
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __str__(self) -> str:
+        return self.name
 
     @property
     def number(self) -> int:

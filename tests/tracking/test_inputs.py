@@ -65,7 +65,9 @@ def test_a_metric_names_the_dataset_it_was_measured_on(experiment: Experiment) -
 def test_models_are_announced_finished_tagged_and_found(experiment: Experiment) -> None:
     with millstream.start_run() as run:
         model = millstream.initialize_logged_model("net", tags={"a": 1}, params={"lr": 0.1}, model_type="cnn")
-        assert model.status.name == "PENDING"
+        assert model.status == "PENDING"
+        assert model.status != "READY"
+        assert str(model.status) == "PENDING"
         assert millstream.finalize_logged_model(model.model_id, "READY").status.name == "READY"
     last = millstream.last_logged_model()
     assert last is not None
