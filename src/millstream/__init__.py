@@ -133,6 +133,9 @@ _HOMES: dict[str, str] = {
 """Which module brings which names."""
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_LOOP = ("log_metric", "log_metrics", "log_param", "log_params", "set_tag")
+"""Used next by a program that uses `start_run`: looked up with it, so that a training's loop pays for no import."""
+
 _MODULES = frozenset({"artifacts", "client", "data", "entities", "errors", "exceptions", "settings", "tracking"})
 
 __all__ = [*_HOME_OF, *sorted(_MODULES), "__version__", "config"]
@@ -148,6 +151,10 @@ def __getattr__(name: str) -> Any:
 
         value = attribute(name)  # a module of MLflow's, or an AttributeError that says what is missing
     globals()[name] = value
+    if name == "start_run":
+        for following in _LOOP:
+            if following not in globals():
+                __getattr__(following)
     return value
 
 
