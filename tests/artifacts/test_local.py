@@ -232,7 +232,7 @@ def test_a_link_swapped_in_during_writes_never_leads_outside(repository, outside
     thread.start()
     try:
         for number in range(200):
-            with contextlib.suppress(InvalidValue):
+            with contextlib.suppress(InvalidValue, Unavailable):
                 repository.log_bytes(b"x", f"a/f{number}")
     finally:
         stop.set()
@@ -269,6 +269,40 @@ def test_the_staging_folder_is_nobodys_business(repository):
     repository.delete(staging.STAGING_FOLDER)
     if os.path.exists(os.path.join(repository.root, staging.STAGING_FOLDER)):
         assert os.stat(os.path.join(repository.root, staging.STAGING_FOLDER)).st_mode & 0o777 == 0o700
+
+
+def test_what_a_killed_process_left_is_swept_away_with_time(repository, monkeypatch):
+    repository.log_bytes(b"1", "tree/f")
+    left = Path(repository.root, staging.STAGING_FOLDER)
+    left.mkdir(exist_ok=True)
+    (left / "half").write_text("half")
+    (left / "tree").mkdir()
+    (left / "tree/f").write_text("half")
+    repository.delete("tree")
+    assert sorted(os.listdir(left)) == ["half", "tree"]
+    monkeypatch.setattr(staging, "_LEFT_OVER_S", -10)
+    repository.log_bytes(b"1", "tree/f")
+    repository.delete("tree")
+    assert os.listdir(left) == []
+
+
+def test_uploads_into_a_folder_that_is_being_deleted_still_arrive(repository):
+    stop = threading.Event()
+
+    def delete() -> None:
+        while not stop.is_set():
+            repository.delete("a")
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    try:
+        for number in range(100):
+            repository.log_bytes(b"x", f"a/b/f{number}")
+    finally:
+        stop.set()
+        thread.join()
+    repository.log_bytes(b"x", "a/b/last")
+    assert repository.read_bytes("a/b/last") == b"x"
 
 
 # ---------------------------------------------------------------- folders and URIs

@@ -7,6 +7,7 @@ the root and no race with somebody who plants one leads outside.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -21,6 +22,7 @@ from millstream.entities import FileInfo
 from millstream.errors import ArtifactNotFound, InvalidValue
 
 _WRITEBACK_BYTES = 8 << 20
+_REMOVE_TRIES = 10
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -237,9 +239,30 @@ def delete_below(root: int, path: ArtifactPath) -> None:
         except (IsADirectoryError, PermissionError):
             if not stat.S_ISDIR(os.stat(base, dir_fd=parent, follow_symlinks=False).st_mode):
                 raise
-            shutil.rmtree(base, dir_fd=parent)
+            _delete_folder(root, parent, base)
     finally:
         os.close(parent)
+
+
+def _delete_folder(root: int, parent: int, base: str) -> None:
+    """Delete a folder at once as everybody else sees it: moved aside, then emptied, so that uploads meanwhile do not mix in."""
+    try:
+        with staging.set_aside(root, parent, base) as (folder, aside):
+            _remove_tree(folder, aside)
+    except staging.CannotSetAside:
+        _remove_tree(parent, base)
+
+
+def _remove_tree(parent: int, base: str) -> None:
+    for attempt in range(_REMOVE_TRIES):
+        try:
+            shutil.rmtree(base, dir_fd=parent)
+        except OSError as error:
+            # An upload that had begun has added its file just now.
+            if error.errno != errno.ENOTEMPTY or attempt == _REMOVE_TRIES - 1:
+                raise
+        else:
+            return
 
 
 def _file_info(prefix: str, entry: os.DirEntry[str]) -> FileInfo | None:

@@ -18,7 +18,10 @@ import errno
 import functools
 import os
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from millstream.artifacts.paths import ArtifactPath
 
@@ -29,6 +32,9 @@ FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TMPFILE = getattr(os, "O_TMPFILE", 0)
 _NO_TMPFILE = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL))
 _ORDERED_JOURNALS = frozenset(("ext4", "xfs"))
+
+_PUBLISH_TRIES = 100
+_LEFT_OVER_S = 7 * 86_400
 
 _WAIT_BEFORE, _WRITE, _WAIT_AFTER = 1, 2, 4
 
@@ -143,6 +149,15 @@ class StagedFile:
         Raises:
             OSError: IsADirectoryError and NotADirectoryError if the name is taken by the other kind; nothing has changed then.
         """
+        for attempt in range(_PUBLISH_TRIES):
+            try:
+                return self._publish(path)
+            except FileNotFoundError:  # somebody deletes the folder just now
+                if attempt == _PUBLISH_TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _publish(self, path: ArtifactPath) -> int:
         folder, _, base = path.rpartition("/")
         parent, made = make_folder(self.root, ArtifactPath(folder))
         try:
@@ -196,6 +211,49 @@ def _staging_folder(root: int) -> int:
     with contextlib.suppress(FileExistsError):
         os.mkdir(STAGING_FOLDER, 0o700, dir_fd=root)
     return os.open(STAGING_FOLDER, FOLDER_FLAGS, dir_fd=root)
+
+
+class CannotSetAside(Exception):
+    """The folder must be deleted where it is: another file system begins there, or the disk is full."""
+
+
+@contextlib.contextmanager
+def set_aside(root: int, parent: int, base: str) -> Iterator[tuple[int, str]]:
+    """Move a folder into the staging folder; gives a handle of that and the new name. What is left there for long is removed.
+
+    Raises:
+        CannotSetAside: nothing has changed.
+    """
+    name = secrets.token_hex(16)
+    try:
+        staging = _staging_folder(root)
+    except OSError:
+        raise CannotSetAside from None
+    try:
+        try:
+            os.rename(base, name, src_dir_fd=parent, dst_dir_fd=staging)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            raise CannotSetAside from None
+        yield staging, name
+        _sweep(staging)
+    finally:
+        os.close(staging)
+
+
+def _sweep(staging: int) -> None:
+    """Remove what a process that was killed has left in the staging folder."""
+    limit = time.time() - _LEFT_OVER_S
+    with contextlib.suppress(OSError):
+        for name in os.listdir(staging):
+            status = os.stat(name, dir_fd=staging, follow_symlinks=False)
+            if status.st_ctime > limit:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(name, dir_fd=staging)
+            else:
+                os.unlink(name, dir_fd=staging)
 
 
 @functools.cache

@@ -154,12 +154,14 @@ async def _pump(body: _Body, sink: Sink, parts: list[bytes]) -> bool:
 
 
 def _write(sink: Sink, parts: list[bytes]) -> None:
+    """Write the pieces and let go of them: a thread remembers its last arguments until it gets the next."""
     if isinstance(sink, LocalSink):
         if parts:
             sink.write_all(parts)
     else:
         for part in parts:
             sink.write(part)
+    parts.clear()
 
 
 async def _store_small(target: LocatedUri, parts: list[bytes]) -> None:
