@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -55,6 +56,30 @@ def steps(client, run_id, key="m"):
 
 
 # ---------------------------------------------------------------- in the background
+
+
+def test_a_store_without_a_server_folds_its_histories_by_itself(client, tmp_path):
+    run_id = client.create_run("0").info.run_id
+    for step in range(300):
+        client.log_metric(run_id, "m", step, step=step)
+    client.set_terminated(run_id)
+
+    def rows(table):
+        with sqlite3.connect(tmp_path / "runs.db") as database:
+            return database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+    assert eventually(lambda: rows("tails") == 0)
+    assert rows("chunks") == 1
+    assert steps(client, run_id) == list(range(300))
+
+
+def eventually(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def test_what_is_logged_arrives_without_a_barrier(client, uri):

@@ -64,6 +64,9 @@ class HttpTransport:
         self._pool = None
         self._lock = threading.Lock()
 
+    def tidy(self) -> bool:
+        return False
+
     def close(self) -> None:
         if self._pool is not None:
             self._pool.clear()

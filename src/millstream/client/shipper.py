@@ -141,15 +141,19 @@ class Shipper:
         pause = FIRST_PAUSE_S
         me = threading.current_thread()
         busy_until = 0.0
+        is_tidy = False
         self._wake.wait(SHIP_INTERVAL.get())  # the first thing logged is seldom alone
         while not self._stopping and self._thread is me:
             self._wake.clear()
             try:
                 if self._round():
                     busy_until = time.monotonic() + 2 * IDLE_S
+                    is_tidy = False
+                elif not is_tidy:
+                    is_tidy = not self._transport.tidy()
                 self._recovered()
                 pause = FIRST_PAUSE_S
-                interval = SHIP_INTERVAL.get() if time.monotonic() < busy_until else IDLE_S
+                interval = SHIP_INTERVAL.get() if time.monotonic() < busy_until or not is_tidy else IDLE_S
             except Exception as error:
                 self._note(error)
                 asked = getattr(error, "retry_after_s", None)

@@ -47,7 +47,15 @@ class Transport(Protocol):
         """In a forked child: share no connection with the parent."""
         ...
 
+    def tidy(self) -> bool:
+        """Do some of the work that can wait (a server does its own); whether some is left."""
+        ...
+
     def close(self) -> None: ...
+
+
+_FOLD_BATCH = 8
+"""Series folded between two looks at the journal: some ten milliseconds."""
 
 
 class LocalTransport:
@@ -86,6 +94,14 @@ class LocalTransport:
 
     def probe(self) -> Version | None:
         return Version()
+
+    def tidy(self) -> bool:
+        """Fold histories that have gathered many small appends."""
+        if self._store is None:
+            return False
+        from millstream.store.series import fold_pending
+
+        return fold_pending(self._store.db, _FOLD_BATCH) >= _FOLD_BATCH
 
     def forget_after_fork(self) -> None:
         self._abandoned.append(self._store)  # closing would disturb the parent's connections, so would collecting it
