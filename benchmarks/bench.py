@@ -23,6 +23,8 @@ from tests.compat.servers import Server, clean_environment, official_server, our
 
 HERE = Path(__file__).parent
 API = "/api/2.0/mlflow/"
+IDLE_S = 2.0
+"""Servers close connections that idle for 5 s."""
 
 
 @dataclass
@@ -134,6 +136,7 @@ class Caller:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=900)
+        self._used = time.monotonic()
 
     def __enter__(self) -> Caller:
         return self
@@ -145,11 +148,16 @@ class Caller:
         """Seconds until the whole answer was read, and the answer. Raises RuntimeError unless its status is 200."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
+        if time.monotonic() - self._used > IDLE_S:
+            self._connection.close()  # the next request connects again
+        if self._connection.sock is None:
+            self._connection.connect()
         began = time.perf_counter()
         self._connection.request(verb, path if path.startswith("/") else API + path, body=data, headers=headers)
         answer = self._connection.getresponse()
         content = answer.read()
         seconds = time.perf_counter() - began
+        self._used = time.monotonic()
         if answer.status != 200:
             raise RuntimeError(f"{verb} {path}: {answer.status} {content[:500]!r}")
         return seconds, content

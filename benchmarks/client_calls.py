@@ -12,7 +12,7 @@ import sys
 import time
 
 
-def loop(package, uri, mode, calls):
+def loop(package: str, uri: str, mode: str, calls: int) -> dict[str, float]:
     """CALLS log_metric calls: in the loop, and until every one can be read by another client."""
     mlflow = __import__(package)
     mlflow.set_tracking_uri(uri)
@@ -36,7 +36,7 @@ def loop(package, uri, mode, calls):
     return {"loop": (looped - began) / calls, "visible": (visible - began) / calls}
 
 
-def first(package, uri):
+def first(package: str, uri: str) -> dict[str, float]:
     """A run with a param, a metric and a tag in a store that does not exist yet; without the import."""
     mlflow = __import__(package)
     began = time.perf_counter()
@@ -53,7 +53,7 @@ def first(package, uri):
     return {"seconds": ended - began}
 
 
-def import_(package):
+def import_(package: str) -> dict[str, float]:
     began = time.perf_counter()
     __import__(package)
     return {"seconds": time.perf_counter() - began}

@@ -122,17 +122,17 @@ def _drive(connections: list[Connection], seconds: float) -> dict[str, Any]:
     ended = began
     while active:
         for key, _ in selector.select():
-            connection: Connection = key.data
-            status = connection.receive()
+            answering: Connection = key.data
+            status = answering.receive()
             if status is None:
                 continue
             ended = time.monotonic()
             done += 1
             errors += status != 200
-            if ended >= deadline or not connection.send_next():
+            if ended >= deadline or not answering.send_next():
                 active -= 1
-                selector.unregister(connection.socket)
-                connection.socket.close()
+                selector.unregister(answering.socket)
+                answering.socket.close()
     return {"requests": done, "errors": errors, "began": began, "ended": ended}
 
 
