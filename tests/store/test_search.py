@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 from millstream.entities import MAX_DOUBLE, RunStatus, ViewType
 from millstream.errors import InvalidValue
 from millstream.store.database import Database, insert_into
-from millstream.store.search import Matches, search_runs
+from millstream.store.search import Matches, search_experiments, search_runs
 from millstream.store.search import runs as planner
 from millstream.store.search.like import matches
 from millstream.store.search.tree import And, Clause, Entity, Field, Node, Not, Op, Or, OrderKey
@@ -439,10 +440,43 @@ def test_values_inside_a_token_are_checked(world: World) -> None:
         find(world, order=["metrics.m", "params.p"], token=tokens.encode(name, good[:-1]))
 
 
-def test_as_many_clauses_as_fit_are_answered(world: World) -> None:
-    words = [f"params.p='{number}'" for number in range(500)]
-    assert find(world, " OR ".join(words)[:10_000].rpartition(" OR ")[0])
-    assert find(world, " AND ".join(f"tags.t!='{number}'" for number in range(480))[:10_000].rpartition(" AND ")[0])
+LONG_FILTERS = {
+    "alternatives": " OR ".join(f"params.p='{number}'" for number in range(480)),
+    "tests of one key": " AND ".join(f"tags.t!='{number}'" for number in range(480)),
+    "many keys": " AND ".join(f"params.k{number} IS NOT NULL" for number in range(320)),
+    "many alternative keys": " OR ".join(f"metrics.k{number} >= 1" for number in range(400)) + " OR metrics.m > 1",
+    "many datasets": " AND ".join(f"datasets.name != 'd{number}'" for number in range(320)),
+    "lists": " OR ".join(f"params.p IN ('a','{number}')" for number in range(360)),
+}
+
+
+@pytest.mark.parametrize("name", LONG_FILTERS)
+def test_as_many_clauses_as_fit_are_answered(world: World, name: str) -> None:
+    world.db.write(lambda session: [session.name_id(f"k{number}") for number in range(400)])
+    filter = LONG_FILTERS[name]
+    assert 8_000 < len(filter) < 10_240
+    began = time.process_time()
+    found = find(world, filter, ["metrics.m"])
+    assert time.process_time() - began < 5
+    assert bool(found.pks) == (name != "many keys")
+
+
+def test_a_long_filter_of_experiments_is_answered(world: World) -> None:
+    world.db.write(lambda session: [session.name_id(f"k{number}") for number in range(400)])
+    for joint, start in (("AND", "name = 'e3'"), ("OR", "name = 'e3'")):
+        filter = f" {joint} ".join([start, *(f"NOT tags.k{number} = 'x'" for number in range(350))])
+        with world.db.read() as session:
+            assert EXPERIMENTS[0] in search_experiments(session, filter, order_by=["name"]).pks
+
+
+def test_many_lists_keep_their_values(world: World) -> None:
+    lists = [f"params.p NOT IN ({', '.join(repr(str(n)) for n in range(100, 101 + size))})" for size in range(12)]
+    numbers = [f"metrics.m NOT IN ({', '.join(str(n) for n in range(100, 101 + size))})" for size in range(12)]
+    mixed = " AND ".join(clause for pair in zip(lists, numbers, strict=True) for clause in pair)
+    assert find(world, mixed, size=1000) == find(world, "params.p IS NOT NULL AND metrics.m IS NOT NULL", size=1000)
+
+
+def test_the_deepest_filters_are_answered(world: World) -> None:
     assert find(world, "(" * 50 + "metrics.m > 1" + ")" * 50) == find(world, "metrics.m > 1")
     assert find(world, "NOT " * 50 + "metrics.m > 1") == find(world, "metrics.m > 1")
 

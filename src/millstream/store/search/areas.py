@@ -49,7 +49,7 @@ from millstream.store.search.lower import (
 )
 from millstream.store.search.matches import Matches, check_max_results
 from millstream.store.search.parser import MAX_ORDER_KEYS, parse, parse_field, parse_order
-from millstream.store.search.run_query import balanced, base_condition
+from millstream.store.search.run_query import balanced, base_condition, existing
 from millstream.store.search.sorting import Sort, after, checked_parts, expressions, parts_of, token_values
 from millstream.store.search.tree import And, Clause, Entity, Field, Node, Not, Op, Or, OrderKey
 from millstream.store.statement import Statement
@@ -495,7 +495,8 @@ class _Builder:
                     where.append(conditions.condition(item.test, alias.c, item.column, self.dialect))
                 if item.table == "metrics":
                     where.append(_is_on(alias, self.query.on))
-                return exists(select(literal_column("1")).select_from(alias).where(*where))
+                rows: Select[Any] = select(literal_column("1")).select_from(alias).where(*where)
+                return existing(rows, self.query.filter, self.dialect)
             case Input():
                 raise AssertionError("only runs have inputs")
 

@@ -6,7 +6,7 @@ its planner knows nothing of how values are distributed, `runs` (the caller) has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     exists,
     false,
     func,
@@ -40,6 +41,11 @@ from millstream.store.statement import Statement
 from millstream.store.tables import datasets, run_inputs, run_params, run_tags, runs, series
 
 KEYED_TABLES: dict[str, Table] = {"series": series, "params": run_params, "tags": run_tags}
+
+MAX_PROBES = 30
+"""Most clauses that are joined; SQLite joins 64 tables at most, so the others become EXISTS."""
+MAX_PLANNED = 8
+"""The same for planners that try orders of joins, which takes PostgreSQL a minute for 300 clauses."""
 
 _EXPERIMENT = bindparam("experiment", type_=BigInteger())
 _LIMIT = bindparam("limit", type_=Integer())
@@ -103,6 +109,7 @@ class _Builder:
         self.dialect = dialect
         self.runs = runs.alias("r")
         self.where: list[ColumnElement[bool]] = []
+        self.most = MAX_PROBES if dialect == "sqlite" else MAX_PLANNED
         self.joined: dict[tuple[str, str], FromClause] = {}
         self.passed: Shape | None = None  # needs no further test
 
@@ -112,7 +119,7 @@ class _Builder:
         for item in sorted(conjuncts(query.filter), key=_leniency):
             if item == self.passed:
                 continue
-            if isinstance(item, Keyed):
+            if isinstance(item, Keyed) and ((item.table, item.name) in self.joined or len(self.joined) < self.most):
                 source = self._probe(source, item)
             else:
                 self.where.append(self._predicate(item))
@@ -207,14 +214,16 @@ class _Builder:
                     return true()
                 return self._keyed_exists(item.table, item.name, item)
             case Input():
-                return _input_rows(item, self.dialect, self.run).exists()
+                return existing(_input_rows(item, self.dialect, self.run), self.query.filter, self.dialect)
 
     def _keyed_exists(self, table: str, name: str, leaf: Keyed | None = None) -> ColumnElement[bool]:
         alias = KEYED_TABLES[table].alias()
         matching = [alias.c.run == self.run, alias.c.name_id == bindparam(name)]
         if leaf is not None and leaf.test.op != "any":
             matching.append(conditions.condition(leaf.test, alias.c, leaf.column, self.dialect))
-        return exists(select(literal_column("1")).select_from(alias).where(*matching))
+        return existing(
+            select(literal_column("1")).select_from(alias).where(*matching), self.query.filter, self.dialect
+        )
 
     # ------------------------------------------------------------ the ordering
     def _sort_values(self, source: FromClause) -> tuple[FromClause, list[ColumnElement[Any]]]:
@@ -244,6 +253,14 @@ def _leniency(item: Shape) -> int:
     if not isinstance(item, Keyed):
         return 9
     return {"eq": 0, "eq_long": 0, "in": 1, "prefix": 2, "like_range": 2, "ilike": 3, "like": 3}.get(item.test.op, 4)
+
+
+def existing(rows: Select[Any], filter: Shape, dialect: str) -> ColumnElement[bool]:
+    """EXISTS, which planners do not turn into one more join if the filter has many clauses."""
+    found = exists(rows)
+    if dialect == "sqlite" or len(conjuncts(filter)) <= MAX_PLANNED:
+        return found
+    return case((found, literal_column("1")), else_=literal_column("0")) == literal_column("1")
 
 
 def base_condition(item: Base, columns: conditions.Columns, dialect: str) -> ColumnElement[bool]:
@@ -340,21 +357,38 @@ def _input_rows(leaf: Input, dialect: str, run: ColumnElement[Any] | None) -> Se
     return select(inputs.c.run.label("run")).select_from(source).where(*where).distinct()
 
 
-@lru_cache(maxsize=512)
-def leaf_size(leaf: Shape, is_exact: bool) -> Statement:
-    """How many entries of an index must be read for a leaf, up to `cap`.
+def leaf_size(leaf: Shape, is_exact: bool, values: Mapping[str, Any]) -> tuple[Statement, dict[str, Any]]:
+    """Counts the entries of an index that must be read for a leaf, up to `cap`.
 
     Args:
         is_exact: count only those that pass, as far as the index tells; reads all that must be read if few do.
+        values: of the filter's slots.
+    Returns:
+        A statement that all leaves of the form share, and its values.
     """
+    assert isinstance(leaf, Keyed | Input)
+    slot = leaf.test.slot
+    found = {f"value{name.removeprefix(slot)}": values[name] for name in _slots(slot) if name in values}
+    test = structs.replace(leaf.test, slot="value")
+    if isinstance(leaf, Keyed):
+        found["name"] = values[leaf.name]
+        return _leaf_statement(structs.replace(leaf, name="name", test=test), is_exact), found
+    return _leaf_statement(structs.replace(leaf, test=test), is_exact), found
+
+
+def _slots(slot: str) -> list[str]:
+    return [slot + suffix for suffix in ("", "_low", "_high", "_head", "_rest", "_glob", "_escaped")]
+
+
+@lru_cache(maxsize=256)
+def _leaf_statement(leaf: Keyed | Input, is_exact: bool) -> Statement:
     return Statement(lambda dialect: _leaf_size(leaf, is_exact, dialect))
 
 
-def _leaf_size(leaf: Shape, is_exact: bool, dialect: str) -> Select[*tuple[Any, ...]]:
+def _leaf_size(leaf: Keyed | Input, is_exact: bool, dialect: str) -> Select[*tuple[Any, ...]]:
     cap = bindparam("cap", type_=Integer())
     if isinstance(leaf, Input):
         return select(func.count()).select_from(_input_rows(leaf, dialect, None).limit(cap).subquery())
-    assert isinstance(leaf, Keyed)
     table = KEYED_TABLES[leaf.table]
     where = [table.c.experiment_id == _EXPERIMENT, table.c.name_id == bindparam(leaf.name)]
     if is_exact:

@@ -49,6 +49,8 @@ MAX_PARTITIONS = 500
 PARTITIONED = ("sqlite", "postgresql")
 FIRST_BUDGET = 300
 """Index entries looked at before anything is known; about 0.5 ms."""
+MAX_DRIVERS, MAX_LEAVES = 8, 32
+"""Most clauses of a filter that are counted, and most alternatives of one; a long filter must not cost a long plan."""
 ROW_COST, MATCH_COST = 0.6, 2.5
 """Of a row that a driver gives, and of one that passes and is sorted, in walked entries (2 us; measured on 2026-11-23)."""
 
@@ -202,8 +204,9 @@ class _Partition:
         self.values = {**search.values, "experiment": experiment, "lifecycle": lifecycle, "limit": search.limit}
         items = conjuncts(search.shape)
         self.own = tuple(item for item in items if isinstance(item, Base) and item.column in ("run_id", "start_time"))
-        found = [_Driver(leaves) for item in items if (leaves := _leaves(item))]
-        self.drivers = [_Driver(), *found]
+        found = sorted((leaves for item in items if (leaves := _leaves(item))), key=_rank_of_leaves)
+        short = [_Driver(leaves) for leaves in found if len(leaves) <= MAX_LEAVES]
+        self.drivers = [_Driver(), *short[:MAX_DRIVERS]]
         self.sizes: dict[_Driver, tuple[int, int]] = {}  # and up to how many were counted
 
     # ------------------------------------------------------------ the page
@@ -373,16 +376,18 @@ class _Partition:
             return int(row[0]) if row else 0
         size = 0
         for leaf in driver.leaves:
-            if _turns_down(leaf):
-                # entries that the index alone turns down cost a tenth of those that pass
-                entries = self.session.row(run_query.leaf_size(leaf, False), **self.values, cap=10 * most)
-                if entries is None or entries[0] >= 10 * most:
-                    return most
-            passing = self.session.row(run_query.leaf_size(leaf, True), **self.values, cap=most)
-            size += int(passing[0]) if passing else 0
+            # entries that the index alone turns down cost a tenth of those that pass
+            if _turns_down(leaf) and self._leaf_size(leaf, False, 10 * most) >= 10 * most:
+                return most
+            size += self._leaf_size(leaf, True, most)
             if size >= most:
                 break
         return size
+
+    def _leaf_size(self, leaf: Shape, is_exact: bool, cap: int) -> int:
+        statement, values = run_query.leaf_size(leaf, is_exact, self.values)
+        row = self.session.row(statement, **values, experiment=self.values["experiment"], cap=cap)
+        return int(row[0]) if row else 0
 
     # ------------------------------------------------------------ counting
     def count(self) -> int:
