@@ -20,16 +20,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from millstream.store.series.appending import append, finish
+from millstream.store.series.pending import fold_pending
 
 if TYPE_CHECKING:
     from millstream.store.series.charts import windows
-    from millstream.store.series.folding import fold, fold_pending
+    from millstream.store.series.folding import fold
     from millstream.store.series.histories import bulk, columns, history, sample, summary_list
     from millstream.store.series.rewinding import delete_series, rewind
 
 _PLACES = {
     "fold": "folding",
-    "fold_pending": "folding",
     "bulk": "histories",
     "columns": "histories",
     "history": "histories",

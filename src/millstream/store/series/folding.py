@@ -11,17 +11,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from millstream.store.series import stored, summary
 from millstream.store.series.codec import Chunk, Points, encode, in_order, join
 from millstream.store.series.stored import SEQ_STRIDE, Heads
 from millstream.store.series.summary import NEVER, Place
 from millstream.store.statement import Statement
-from millstream.store.tables import chunks, fold_queue, series
+from millstream.store.tables import chunks, series
 
 if TYPE_CHECKING:
-    from millstream.store.database import Database, Session
+    from millstream.store.database import Session
 
 TARGET = 4096
 """Points of a full chunk."""
@@ -33,7 +33,6 @@ _SET_FOLDED = Statement(
     .where(series.c.run == bindparam("in_run"), series.c.name_id == bindparam("in_name"))
     .values(unfolded=0)
 )
-_QUEUED = Statement(select(fold_queue.c.run, fold_queue.c.name_id).limit(bindparam("limit")))
 _RENUMBER = Statement(
     update(chunks)
     .where(
@@ -41,21 +40,6 @@ _RENUMBER = Statement(
     )
     .values(seq=bindparam("new"))
 )
-
-
-def fold_pending(db: Database, limit: int = 100) -> int:
-    """Fold series that were found worth it, each in a write of its own.
-
-    Args:
-        limit: most series to fold.
-    Returns:
-        Series folded; less than `limit` when nothing is left to do.
-    """
-    with db.read() as session:
-        queued = session.rows(_QUEUED, limit=limit)
-    for run, name_id in queued:
-        db.write(lambda session, run=run, name_id=name_id: fold(session, run, name_id))  # type: ignore[misc]
-    return len(queued)
 
 
 def fold(session: Session, run: int, name_id: int) -> int:
