@@ -20,7 +20,7 @@ from typing import Any, TypeVar, get_type_hints
 from msgspec import Struct, field
 
 from millstream.api import ENDPOINTS, Empty, wire
-from millstream.api.endpoint import Endpoint, Stream
+from millstream.api.endpoint import PROXY, Endpoint, Stream
 from millstream.api.runs import LogBatch
 from millstream.api.stores import ArtifactStore, TrackingStore
 from millstream.errors import (
@@ -344,13 +344,14 @@ def _read_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) -> 
 
 def _stream_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) -> Callable[[Call], Any]:
     is_upload = endpoint.stream is Stream.UPLOAD
+    is_proxied = endpoint.prefixes == PROXY  # the handler checks a path and reads nothing
     minimum = 1 if endpoint.name == "artifacts.upload_artifact" else 0
 
     async def answer(call: Call) -> None:
         from millstream.server import streams
 
         req = wire.parse_request(endpoint, call.query, b"", call.path_params)
-        uri = await app.in_thread(lambda: endpoint.handler(store, req))
+        uri = endpoint.handler(store, req) if is_proxied else await app.in_thread(lambda: endpoint.handler(store, req))
         send = _adding(call, app._common, app._origins.answer_headers(call.peer))
         if is_upload:
             await streams.upload(call.scope, call.receive, send, uri, limit=endpoint.body_limit, minimum=minimum)

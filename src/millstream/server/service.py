@@ -101,7 +101,9 @@ def start(app: Application) -> list[asyncio.Task[None]]:
     db = app.store.db
     db.start_writer_thread()
     app.telemetry.gauges = _gauges(app)
-    background = [_repeat("fold", FOLD_INTERVAL_S, lambda: _fold(app))]
+    background = []
+    if not app.options.artifacts_only:
+        background.append(_repeat("fold", FOLD_INTERVAL_S, lambda: _fold(app)))
     if app.telemetry.is_shared:
         background.append(_repeat("share", SHARE_INTERVAL_S, lambda: _share(app)))
     return [asyncio.create_task(task) for task in background]
