@@ -19,11 +19,11 @@ $(UV):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.demo: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python -e . --group demo
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -e . --group demo
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python -e . --group test --group check
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -e . --group test --group check
 	@touch $@
 
 demo: $(VENV)/.demo ## Train a real sweep, search it, serve it (ARGS=--once ends by itself)
