@@ -51,7 +51,7 @@ class Recorder:
         if isinstance(value, dict):
             return {name: self.normalise(item, name) for name, item in value.items()}
         if isinstance(value, (list, tuple)):
-            return self._listed([self.normalise(item) for item in value])
+            return self._listed([self.normalise(item) for item in _in_order(value)])
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, int):
@@ -98,3 +98,10 @@ class Recorder:
 
 def _line(answer):
     return json.dumps(answer, ensure_ascii=False, sort_keys=True)
+
+
+def _in_order(items):
+    """The order of a run's outputs is unspecified."""
+    if items and all(isinstance(item, dict) and set(item) == {"model_id", "step"} for item in items):
+        return sorted(items, key=lambda item: (item["step"], item["model_id"]))
+    return items

@@ -115,12 +115,12 @@ def runs(s):
     s.quiet("POST", "experiments/delete", {"experiment_id": doomed})
     s.post("restore a run of a deleted experiment", "runs/restore", {"run_id": inside})
     s.post("search it under the deleted experiment", "runs/search", {"experiment_ids": [doomed]})
-    s.post("time as a fraction", create, {"experiment_id": experiment, "run_name": "n", "start_time": 1.5})
     s.post(
         "unvalidated tag key",
         create,
         {"experiment_id": experiment, "run_name": "n", "tags": [{"key": "a//b", "value": "1"}]},
     )
+    s.post("time as a fraction", create, {"experiment_id": experiment, "run_name": "n", "start_time": 1.5})
 
 
 def params_and_tags(s):
@@ -219,9 +219,9 @@ def inputs(s):
     model = "m-" + "7" * 32
     s.post("model input", log, {"run_id": other, "models": [{"model_id": model}]})
     s.post("model input again", log, {"run_id": other, "models": [{"model_id": model}]})
+    s.post("model output without step", "runs/outputs", {"run_id": other, "models": [{"model_id": "m-" + "8" * 32}]})
     s.post("model output", "runs/outputs", {"run_id": other, "models": [{"model_id": model, "step": 3}]})
     s.post("model output again", "runs/outputs", {"run_id": other, "models": [{"model_id": model, "step": 3}]})
-    s.post("model output without step", "runs/outputs", {"run_id": other, "models": [{"model_id": "m-" + "8" * 32}]})
     s.post("model outputs missing", "runs/outputs", {"run_id": other})
     s.post(
         "model outputs of unknown run", "runs/outputs", {"run_id": "0" * 32, "models": [{"model_id": model, "step": 0}]}
