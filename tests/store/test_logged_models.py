@@ -46,6 +46,15 @@ def test_a_model_without_a_name_gets_one_and_names_need_not_differ(store: SqlTra
     assert store.create_logged_model("0", "x" * 300, "", "", [], []).name == "x" * 300
 
 
+def test_tags_may_have_any_key_and_params_may_not(store: SqlTrackingStore) -> None:
+    odd = {"a//b": "1", "日 #!": "2"}
+    model = store.create_logged_model("0", "m", "", "", [], [LoggedModelTag(key, text) for key, text in odd.items()])
+    assert store.get_logged_model(model.model_id).tags == odd
+    for key in odd:
+        with pytest.raises(InvalidValue):
+            store.create_logged_model("0", "m", "", "", [LoggedModelParameter(key, "1")], [])
+
+
 @pytest.mark.parametrize("name", ["a/b", "a:b", "a.b", "a%b", 'a"b', "a'b"])
 def test_a_name_that_would_break_uris_is_refused(store: SqlTrackingStore, name: str) -> None:
     with pytest.raises(InvalidValue):

@@ -112,8 +112,9 @@ def test_update_changes_what_is_given(store: SqlTrackingStore, run_id: str) -> N
 def test_the_name_tag_renames_and_its_deletion_does_not(store: SqlTrackingStore, run_id: str) -> None:
     store.log_batch(run_id, [], [], [RunTag("mlflow.runName", "second")])
     assert store.get_run(run_id).info.run_name == "second"
-    store.log_batch(run_id, [], [], [RunTag("mlflow.runName", "")])
-    assert store.get_run(run_id).info.run_name == "second"
+    store.log_batch(run_id, [], [], [RunTag("mlflow.runName", ""), RunTag("t", "")])
+    run = store.get_run(run_id)
+    assert (run.info.run_name, run.data.tags) == ("second", {"mlflow.runName": "second", "t": ""})
     store.delete_run_tag(run_id, "mlflow.runName")
     assert store.get_run(run_id).info.run_name == "second"
 
@@ -296,6 +297,18 @@ def test_a_param_twice_in_a_batch_is_refused(store: SqlTrackingStore, run_id: st
 # ---------------------------------------------------------------- tags
 
 
+def test_a_new_run_takes_tags_of_any_key_and_a_batch_does_not(store: SqlTrackingStore, run_id: str) -> None:
+    odd = {"a//b": "1", "../c": "2", "日 #!": "3"}
+    run = store.create_run("0", "", "n", 0, [RunTag(key, value) for key, value in odd.items()])
+    assert store.get_run(run.info.run_id).data.tags == odd | {"mlflow.runName": "n"}
+    for key in ("", "x" * 251, "a\0b", "\ud800"):
+        with pytest.raises(InvalidValue):
+            store.create_run("0", "", "n", 0, [RunTag(key, "")])
+    for key in odd:
+        with pytest.raises(InvalidValue):
+            store.log_batch(run_id, [], [], [RunTag(key, "")])
+
+
 def test_tags_are_replaced_cut_and_deleted(store: SqlTrackingStore, run_id: str) -> None:
     store.log_batch(run_id, [], [], [RunTag("a", "1"), RunTag("a", "2"), RunTag("long", "x" * 8001)])
     store.log_batch(run_id, [], [], [RunTag("b", "")])
@@ -326,8 +339,6 @@ def test_bad_keys_are_refused(store: SqlTrackingStore, run_id: str) -> None:
         for batch in (([metric(key, 1)], [], []), ([], [Param(key, "1")], []), ([], [], [RunTag(key, "1")])):
             with pytest.raises(InvalidValue):
                 store.log_batch(run_id, *batch)  # type: ignore[arg-type]
-        with pytest.raises(InvalidValue):
-            store.create_run("0", "", "", 0, [RunTag(key, "1")])
     assert store.get_run(run_id).data.metrics == {}
 
 

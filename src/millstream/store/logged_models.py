@@ -171,7 +171,7 @@ def check_params(params: Sequence[LoggedModelParameter]) -> dict[str, str]:
 
 
 def check_tags(tags: Sequence[LoggedModelTag]) -> dict[str, str]:
-    return rules.unique_tags(tags, rules.MAX_RUN_TAG_VALUE, "Tag key")
+    return rules.unique_tags(tags, rules.MAX_RUN_TAG_VALUE, "Tag key", rules.check_free_key)
 
 
 def create(session: Session, new: NewModel) -> LoggedModel:

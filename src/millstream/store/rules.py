@@ -8,13 +8,21 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
 from millstream import settings
-from millstream.entities import DatasetInput, Metric, Param, RunTag
+from millstream.entities import (
+    RUN_NAME_TAG,
+    DatasetInput,
+    LoggedModelParameter,
+    LoggedModelTag,
+    Metric,
+    Param,
+    RunTag,
+)
 from millstream.errors import InvalidValue
 
 MAX_KEY = 250
@@ -46,6 +54,8 @@ _MINTED_MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 _FORBIDDEN_IN_MODEL_NAME = frozenset("/:.%\"'")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+Pair = RunTag | LoggedModelTag | LoggedModelParameter
 
 _known_keys: set[str] = set()
 _MAX_KNOWN_KEYS = 50_000
@@ -88,6 +98,13 @@ def check_key(key: str, what: str) -> str:
         _known_keys.clear()
     _known_keys.add(key)
     return key
+
+
+def check_free_key(key: str, what: str) -> str:
+    """A key of a tag that comes with something new: MLflow takes any text there, and existing code relies on it."""
+    if key == "":
+        raise InvalidValue(f"{what} must not be empty.")
+    return check_text(key, what, MAX_KEY)
 
 
 def _shown(text: str) -> str:
@@ -193,20 +210,22 @@ def below(location: str, *parts: str) -> str:
     return "/".join((base.rstrip("/"), *parts)) + mark + query
 
 
-def unique_tags(tags: Iterable[object], limit: int, what: str) -> dict[str, str]:
+def unique_tags(
+    tags: Iterable[Pair], limit: int, what: str, check: Callable[[str, str], str] = check_key
+) -> dict[str, str]:
     """Tags as a dict, keys checked, values cut; the last of a repeated key wins."""
     found: dict[str, str] = {}
     for tag in tags:
-        key: str = tag.key  # type: ignore[attr-defined]
-        value: str = tag.value  # type: ignore[attr-defined]
-        check_key(key, what)
-        found[key] = cut(value, limit, f"{what} {_shown(key)}: the value")
+        check(tag.key, what)
+        found[tag.key] = cut(tag.value, limit, f"{what} {_shown(tag.key)}: the value")
     return found
 
 
-def distinct_tags(tags: Sequence[object], limit: int, what: str) -> dict[str, str]:
+def distinct_tags(
+    tags: Sequence[Pair], limit: int, what: str, check: Callable[[str, str], str] = check_key
+) -> dict[str, str]:
     """As `unique_tags`, but a repeated key is refused."""
-    found = unique_tags(tags, limit, what)
+    found = unique_tags(tags, limit, what, check)
     if len(found) != len(tags):
         raise InvalidValue(f"{what}s: a key appears more than once.")
     return found
@@ -244,9 +263,10 @@ def check_batch(run_id: str, metrics: Sequence[Metric], params: Sequence[Param],
         if key in checked_params:
             raise InvalidValue(f"Param {_shown(key)} appears more than once in the batch.")
         checked_params[key] = cut(param.value, MAX_PARAM_VALUE, f"Param {_shown(key)}: the value")
-    return Batch(
-        run_id, by_key, of_models, checked_params, unique_tags(tags, MAX_RUN_TAG_VALUE, "Tag key") if tags else {}
-    )
+    checked_tags = unique_tags(tags, MAX_RUN_TAG_VALUE, "Tag key") if tags else {}
+    if checked_tags.get(RUN_NAME_TAG) == "":
+        del checked_tags[RUN_NAME_TAG]  # an empty name changes neither the name nor the tag
+    return Batch(run_id, by_key, of_models, checked_params, checked_tags)
 
 
 def check_metrics(metrics: Sequence[Metric]) -> tuple[dict[str, list[Metric]], list[Metric]]:

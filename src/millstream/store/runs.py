@@ -150,7 +150,7 @@ def check_new(
     experiment_id: str, user_id: str, name: str, start_time: int, tags: Sequence[RunTag], run_id: str | None
 ) -> NewRun:
     """Check a run that is to be made, and give it a name if it has none."""
-    texts = rules.distinct_tags(tags, rules.MAX_RUN_TAG_VALUE, "Tag key") if tags else {}
+    texts = rules.distinct_tags(tags, rules.MAX_RUN_TAG_VALUE, "Tag key", rules.check_free_key) if tags else {}
     tag_name = texts.get(RUN_NAME_TAG, "")
     if name:
         name = rules.cut(name, rules.MAX_RUN_TAG_VALUE, "run_name")
