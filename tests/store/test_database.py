@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from sqlalchemy import bindparam, func, select
 
 from millstream.errors import AlreadyExists, InvalidValue, Overloaded, StoreError, Unavailable
 from millstream.store.database import Database, Session, Statement, insert_into, insert_new
-from millstream.store.tables import experiments
+from millstream.store.tables import experiments, names
 
 ADD = insert_new(experiments, "name", "artifact_location", "lifecycle", "creation_time", "last_update_time")
 COUNT = Statement(select(func.count()).select_from(experiments))
@@ -75,6 +77,13 @@ def test_names_that_differ_in_case_or_blanks_at_the_end_are_two(db: Database) ->
     keys = db.write(lambda session: [session.name_id(name) for name in ("acc", "ACC", "acc ", "äcc", "acc")])
     assert keys[0] == keys[4]
     assert len(set(keys)) == 4
+
+
+def test_lists_whose_names_begin_alike_are_kept_apart(db: Database) -> None:
+    keys = db.write(lambda session: [session.name_id(name) for name in "abcd"])
+    lists = [names.c.id.in_(bindparam(slot, expanding=True)) for slot in ("v1", "v10")]
+    with db.read() as session:
+        assert session.rows(Statement(select(names.c.name).where(*lists)), v1=keys[:2], v10=keys[1:]) == [("b",)]
 
 
 def test_a_taken_unique_key_is_told_without_ending_the_transaction(db: Database) -> None:
@@ -284,6 +293,19 @@ def test_what_is_no_database_is_a_clean_error(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, but long enough to be looked at " * 100)
     with pytest.raises(StoreError, match="not an SQLite database"):
         Database(f"sqlite:///{path}")
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("create", [True, False])
+def test_a_file_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path, create: bool) -> None:
+    path = tmp_path / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="MLflow" if create else "no Millstream store"):
+        Database(f"sqlite:///{path}", create=create)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("uri", ["", "nonsense", "oracle://x/y", "sqlite://", "sqlite:///:memory:"])

@@ -192,7 +192,8 @@ class Session:
     def names_of(self, name_ids: Collection[int]) -> dict[int, str]:
         """The names of many keys, in one query for those that are not known yet."""
         known = self.database.name_cache.names
-        found = {name_id: known[name_id] for name_id in name_ids if name_id in known}
+        # another thread may start the cache anew at any moment
+        found = {name_id: name for name_id in name_ids if (name := known.get(name_id)) is not None}
         missing = [name_id for name_id in name_ids if name_id not in found]
         for start in range(0, len(missing), 1000):
             for name_id, name in names.find_names(self, missing[start : start + 1000]):

@@ -7,7 +7,8 @@ the tables). Older ones are brought up to date by `store.migrations`.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Column, String, Table, bindparam, insert, inspect, select
 
@@ -18,6 +19,8 @@ from millstream.store.tables import metadata
 
 if TYPE_CHECKING:
     from millstream.store.database import Database, Session
+
+T = TypeVar("T")
 
 HEAD = "0001"
 """The newest revision under `migrations/versions`."""
@@ -41,12 +44,14 @@ def ensure(database: Database, create: bool) -> None:
     """
     session = database.connect(for_writing=False)
     try:
-        if database.dialect == "sqlite":
-            _switch_to_wal(session)
-        revision = read_revision(session)
+        revision = _patiently(lambda: read_revision(session))
         if revision is None:
             if not create:
                 raise StoreError(f"{database.safe_uri} holds no Millstream store.")
+            _patiently(lambda: _refuse_foreign(session))
+        if database.dialect == "sqlite":  # kept in the file, so only now that it is known to be ours
+            _patiently(lambda: session.execute_text("PRAGMA journal_mode = WAL"))
+        if revision is None:
             _create(session)
             revision = read_revision(session)
     finally:
@@ -79,13 +84,12 @@ def _bring_up(database: Database, revision: str | None) -> None:
     upgrade(database.url.render_as_string(hide_password=False))
 
 
-def _switch_to_wal(session: Session) -> None:
-    # the switch does not wait for locks by itself; it is kept in the file, so it happens once
+def _patiently(fn: Callable[[], T]) -> T:
+    """Again while another process switches an SQLite file to WAL: neither the switch nor its witnesses wait by themselves."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            session.execute_text("PRAGMA journal_mode = WAL")
-            return
+            return fn()
         except Exception as error:
             if not is_retryable(error) or time.monotonic() > deadline:
                 raise
@@ -118,11 +122,13 @@ def _create_in_mysql(session: Session) -> None:
         session.execute_text(f"SELECT RELEASE_LOCK('millstream-{LOCK_KEY}')")
 
 
-def _create_tables(session: Session) -> None:
-    present = set(inspect(session.sa).get_table_names())
-    if "alembic_version" in present:
+def _refuse_foreign(session: Session) -> None:
+    if inspect(session.sa).has_table("alembic_version"):
         raise StoreError(
             "The database belongs to MLflow or to another program. Use an empty one, and `millstream import` to copy runs."
         )
+
+
+def _create_tables(session: Session) -> None:
     metadata.create_all(session.sa, checkfirst=session.dialect == "mysql")
     session.run(_STAMP, version_num=HEAD)

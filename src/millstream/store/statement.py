@@ -6,6 +6,7 @@ driver's cursor costs 1 to 2. Values go to the driver as they are: give plain `i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -149,11 +150,8 @@ def _no_rows(kind: TypeEngine[Any], dialect: Dialect) -> str:
 
 
 def _replace_marker(text: str, name: str, inside: str) -> str:
-    marker = f"(__[POSTCOMPILE_{name}"
-    while (start := text.find(marker)) >= 0:
-        end = text.index("])", start)
-        text = f"{text[:start]}({inside}){text[end + 2 :]}"
-    return text
+    # "~~" begins what a dialect wraps around each item
+    return re.sub(rf"\(__\[POSTCOMPILE_{re.escape(name)}(?:~~.*?)?\]\)", lambda marker: f"({inside})", text)
 
 
 def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

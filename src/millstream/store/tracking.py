@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from millstream.api.logged_models import DatasetFilter, ModelOrder
 
 ARTIFACT_FOLDER = "mlartifacts"
-MAX_PAGE = 50_000
 
 
 class SqlTrackingStore(MetricReads):
@@ -93,7 +92,6 @@ class SqlTrackingStore(MetricReads):
     ) -> PagedList[Experiment]:
         from millstream.store import search
 
-        _check_page_size(max_results)
         with self.db.read() as session:
             found = search.search_experiments(session, filter, view_type, max_results, order_by, page_token)
             return PagedList(experiments.load(session, found.pks), found.token, found.total)
@@ -215,7 +213,6 @@ class SqlTrackingStore(MetricReads):
     ) -> PagedList[Run]:
         from millstream.store import search
 
-        _check_page_size(max_results)
         keys = [rules.experiment_key(experiment_id) for experiment_id in experiment_ids]
         selection = runs.parse_select(select)
         with self.db.read() as session:
@@ -322,11 +319,6 @@ def open_store(uri: str, artifact_root: str | None = None) -> SqlTrackingStore:
 def _default_root(db: Database) -> str:
     beside = os.path.dirname(db.url.database) if db.dialect == "sqlite" and db.url.database else os.getcwd()
     return os.path.join(beside, ARTIFACT_FOLDER)
-
-
-def _check_page_size(max_results: int) -> None:
-    if not 1 <= max_results <= MAX_PAGE:
-        raise InvalidValue(f"max_results is {max_results}; it must be from 1 to {MAX_PAGE}.")
 
 
 def _experiment_tags(tags: Sequence[ExperimentTag]) -> dict[str, str]:

@@ -110,7 +110,7 @@ class Lowering:
 
     # ------------------------------------------------------------ slots
     def slot(self, value: object) -> str:
-        name = f"v{len(self.values):04}"  # of one width, so that no slot's name begins with another's
+        name = f"v{len(self.values)}"
         self.values[name] = value
         return name
 
