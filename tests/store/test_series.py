@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from millstream.entities import MAX_DOUBLE, Metric
 from millstream.errors import InvalidValue
@@ -158,6 +158,24 @@ def test_long_histories_fold_by_themselves_and_the_queue_names_the_rest(db: Data
     assert series.fold_pending(db) == 0
     assert row_count(db, tails) == 0
     assert read(db, name_id) == [as_point(metric) for metric in metrics(21_000)]
+
+
+def test_a_series_that_cannot_be_read_does_not_keep_others_from_being_folded(
+    db: Database, name_id: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = db.write(lambda session: session.name_id("whole"))
+    append(db, name_id, metrics(100))
+    assert series.fold_pending(db) == 1
+    damage = Statement(update(chunks).values(pyramid=b"", points=b"torn"))
+    assert db.write(lambda session: session.run(damage)) == 1
+    append(db, name_id, metrics(100, 100))
+    append(db, whole, metrics(100))
+    assert series.fold_pending(db) == 2
+    assert [record.name for record in caplog.records] == ["millstream.store.series.pending"]
+    assert series.fold_pending(db) == 0
+    with db.read() as session:
+        rows = summary.find_all(session, 1)
+    assert (rows[name_id].unfolded, rows[whole].unfolded) == (100, 0)
 
 
 def test_series_that_grow_in_step_are_not_all_folded_by_one_write(db: Database, name_id: int) -> None:
