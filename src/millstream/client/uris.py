@@ -15,16 +15,19 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from millstream.errors import InvalidValue
-from millstream.settings import TRACKING_URI
+from millstream.settings import DEFAULT_STORE_URI, TRACKING_URI
 
-DEFAULT_DATABASE = "millstream.db"
+DEFAULT_DATABASE = DEFAULT_STORE_URI.removeprefix("sqlite:///")
 ARTIFACT_FOLDER = "mlartifacts"
 DATABASE_SCHEMES = ("sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql")
+
+NOT_SERVED = ("databricks", "databricks-uc", "uc")
+"""What MLflow code may name, and what would else be taken for a folder."""
 
 
 def default_uri() -> str:
     """The tracking URI when nobody set one: the setting, else a database in the working directory."""
-    return TRACKING_URI.get() or f"sqlite:///{DEFAULT_DATABASE}"
+    return TRACKING_URI.get() or DEFAULT_STORE_URI
 
 
 def scheme_of(uri: str) -> str:
@@ -59,6 +62,10 @@ def normalize(uri: str | os.PathLike[str]) -> str:
         return text
     if scheme == "file":
         return str(folder_of(text))
+    if text in NOT_SERVED:
+        raise InvalidValue(
+            f"{text!r} names a hosted service that Millstream does not log to. Name a server, a database or a folder."
+        )
     if scheme == "":
         return str(_absolute(text))
     raise InvalidValue(
@@ -82,6 +89,7 @@ def _absolute(path: str) -> Path:
 
 def redact(uri: str) -> str:
     """The URI without credentials, for journals and messages."""
+    uri = re.sub(r"(?i)([?&][^=&]*(?:password|passwd|passfile|pwd|secret|token)[^=&]*=)[^&#]*", r"\1***", uri)
     parts = urlsplit(uri)
     if "@" not in parts.netloc:
         return uri
