@@ -37,7 +37,6 @@ from millstream.server.log import log, to_stderr
 if TYPE_CHECKING:
     import uvicorn
 
-DEFAULT_STORE_URI = "sqlite:///millstream.db"
 PROXIED_ROOT = "mlflow-artifacts:/"
 KEEP_ALIVE_S = 120
 GRACE_S = 15
@@ -110,7 +109,7 @@ def serve(
     config = ServerConfig(
         host=host,
         port=sock.getsockname()[1],
-        backend_store_uri=backend_store_uri or DEFAULT_STORE_URI,
+        backend_store_uri=backend_store_uri or settings.DEFAULT_STORE_URI,
         default_artifact_root=default_artifact_root or (PROXIED_ROOT if serve_artifacts else "./mlruns"),
         artifacts_destination=artifacts_destination or settings.ARTIFACTS_DESTINATION.get(),
         serve_artifacts=serve_artifacts,
