@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -9,9 +10,10 @@ import sqlalchemy
 
 from millstream.entities import Dataset, DatasetInput, LoggedModelOutput, Metric, Param, RunTag
 from millstream.errors import InvalidValue, MillstreamError, NotFound
-from millstream.store import series
+from millstream.store import gc, series
+from millstream.store.database import Database, Session
 from millstream.store.gc import collect, parse_age
-from millstream.store.tables import metadata
+from millstream.store.tables import logged_models, metadata
 from millstream.store.tracking import SqlTrackingStore
 
 KEPT = {"names", "experiments", "millstream_version"}
@@ -114,6 +116,37 @@ def test_with_ids_only_what_they_name_is_removed(store: SqlTrackingStore) -> Non
     assert store.get_run(second).info.lifecycle_stage == "deleted"
     collected = collect(store.db, experiment_ids=[key])
     assert (collected.run_ids, collected.experiment_ids) == ([], [key])
+
+
+def test_models_of_an_experiment_that_is_restored_meanwhile_stay(store: SqlTrackingStore) -> None:
+    key = store.create_experiment("a", "", [])
+    _, model_id = fill(store, key)
+    store.delete_experiment(key)
+    with store.db.read() as session:
+        chosen = gc._of_experiment(session, logged_models, int(key))
+    assert len(chosen) == 1
+    store.restore_experiment(key)
+    assert store.db.write(lambda session: gc._remove_models(session, chosen, [int(key)])) == []
+    assert store.get_logged_model(model_id).model_id == model_id
+
+
+def test_a_dataset_that_a_run_just_begins_to_use_is_not_collected(store: SqlTrackingStore, database_url: str) -> None:
+    dropped, _ = fill(store, "0")
+    run_id = store.create_run("0", "", "", 0, []).info.run_id
+    store.delete_run(dropped)
+    collecting = threading.Thread(target=collect, args=(store.db,))
+    with SqlTrackingStore(Database(database_url), "") as other:
+
+        def link(session: Session) -> None:
+            other.log_inputs(run_id, [DatasetInput(Dataset("d", "1"))], [])
+            collecting.start()
+            collecting.join(0.5)  # it comes as far as the dataset and waits
+
+        other.db.write(link)
+    collecting.join()
+    inputs = store.get_run(run_id).inputs
+    assert inputs is not None
+    assert [used.dataset.name for used in inputs.dataset_inputs] == ["d"]
 
 
 def test_a_deleted_experiment_with_a_restored_run_stays(store: SqlTrackingStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
@@ -101,16 +102,16 @@ def collect(
     collected = Collected()
     locations: list[str] = []
     for page in _pages(_unique(doomed_runs)):
-        removed = db.write(lambda session, page=page: _remove_runs(session, page))  # type: ignore[misc]
+        removed = db.write(partial(_remove_runs, items=page))
         collected.run_ids += [item.public_id for item in removed]
         locations += [item.location for item in removed]
-    gone = {item.key for item in doomed}
+    gone = [item.key for item in doomed]
     for page in _pages(_unique(doomed_models)):
-        removed = db.write(lambda session, page=page: _remove_models(session, page, gone))  # type: ignore[misc]
+        removed = db.write(partial(_remove_models, items=page, doomed=gone))
         collected.model_ids += [item.public_id for item in removed]
         locations += [item.location for item in removed]
     for experiment in doomed:
-        if db.write(lambda session, experiment=experiment: _remove_experiment(session, experiment)):  # type: ignore[misc]
+        if db.write(partial(_remove_experiment, item=experiment)):
             collected.experiment_ids.append(experiment.public_id)
             if experiment.location.rstrip("/").rsplit("/", 1)[-1] == experiment.public_id:
                 locations.append(experiment.location)  # else the user chose it, and other things may be there
@@ -211,11 +212,15 @@ _LOCK_RUNS = Statement(
     .with_for_update()
 )
 _DELETE_RUNS = Statement(delete(runs).where(runs.c.id.in_(bindparam("keys", expanding=True))))
+_IS_UNUSED = ~exists().where(run_inputs.c.dataset == datasets.c.id).correlate(datasets)
+_LOCK_UNUSED_DATASETS = Statement(
+    select(datasets.c.id)
+    .where(datasets.c.experiment_id.in_(bindparam("experiments", expanding=True)), _IS_UNUSED)
+    .order_by(datasets.c.id)
+    .with_for_update()
+)
 _DELETE_UNUSED_DATASETS = Statement(
-    delete(datasets).where(
-        datasets.c.experiment_id.in_(bindparam("experiments", expanding=True)),
-        ~exists().where(run_inputs.c.dataset == datasets.c.id).correlate(datasets),
-    )
+    delete(datasets).where(datasets.c.id.in_(bindparam("keys", expanding=True)), _IS_UNUSED)
 )
 _LOCK_MODELS = Statement(
     select(logged_models.c.id, logged_models.c.lifecycle, logged_models.c.experiment_id)
@@ -225,6 +230,12 @@ _LOCK_MODELS = Statement(
 )
 _DELETE_MODELS = Statement(delete(logged_models).where(logged_models.c.id.in_(bindparam("keys", expanding=True))))
 _DELETE_LINKS = Statement(delete(run_models).where(run_models.c.model_id.in_(bindparam("ids", expanding=True))))
+_LOCK_DELETED_EXPERIMENTS = Statement(
+    select(experiments.c.id)
+    .where(experiments.c.id.in_(bindparam("keys", expanding=True)), experiments.c.lifecycle == DELETED)
+    .order_by(experiments.c.id)
+    .with_for_update()
+)
 _LOCK_EXPERIMENT = Statement(
     select(experiments.c.lifecycle).where(experiments.c.id == bindparam("key")).with_for_update()
 )
@@ -240,14 +251,18 @@ def _remove_runs(session: Session, items: Sequence[_Item]) -> list[_Item]:
     still = dict(session.rows(_LOCK_RUNS, keys=[item.key for item in items]))
     if still:
         session.run(_DELETE_RUNS, keys=list(still))
-        session.run(_DELETE_UNUSED_DATASETS, experiments=sorted(set(still.values())))
+        # locked first and looked at again: a run may be about to link one, and deleting it would take the new link along
+        unused = [key for (key,) in session.rows(_LOCK_UNUSED_DATASETS, experiments=sorted(set(still.values())))]
+        for keys in _pages(unused):
+            session.run(_DELETE_UNUSED_DATASETS, keys=keys)
     return [item for item in items if item.key in still]
 
 
-def _remove_models(session: Session, items: Sequence[_Item], gone_experiments: set[int]) -> list[_Item]:
-    """Remove those that are still deleted, or whose experiment goes."""
+def _remove_models(session: Session, items: Sequence[_Item], doomed: Sequence[int]) -> list[_Item]:
+    """Remove those that are still deleted, or whose experiment is among the doomed and still deleted."""
+    gone = {key for (key,) in session.rows(_LOCK_DELETED_EXPERIMENTS, keys=doomed)} if doomed else set()
     rows = session.rows(_LOCK_MODELS, keys=[item.key for item in items])
-    still = {key for key, lifecycle, experiment in rows if lifecycle == DELETED or experiment in gone_experiments}
+    still = {key for key, lifecycle, experiment in rows if lifecycle == DELETED or experiment in gone}
     removed = [item for item in items if item.key in still]
     if removed:
         session.run(_DELETE_LINKS, ids=[item.public_id for item in removed])

@@ -26,11 +26,13 @@ MAX_SUMMARY_EXPERIMENTS = 20
 
 _INSERT_DATASET = insert_new(datasets)
 _FIND_DATASET = Statement(
-    select(datasets.c.id).where(
+    select(datasets.c.id)
+    .where(
         datasets.c.experiment_id == bindparam("experiment_id"),
         datasets.c.name == bindparam("name"),
         datasets.c.digest == bindparam("digest"),
     )
+    .with_for_update(read=True, key_share=True)  # it must not be collected before it is linked
 )
 _LINK = insert_or_ignore(run_inputs, "run", "dataset", "context", "tags")
 _MODEL_ROW = ("run", "is_output", "model_id", "step")
