@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from millstream.entities import MAX_DOUBLE, Run, ViewType
 from millstream.errors import InvalidValue
 from millstream.migrate import Report, import_into, open_source
+from millstream.store.tables import run_tags, runs
 from millstream.store.tracking import SqlTrackingStore, open_store
 
 DATA = Path(__file__).parent / "data"
@@ -150,6 +152,31 @@ def test_an_experiment_whose_name_is_taken_is_kept_under_another(store: SqlTrack
     names = {e.name for e in store.search_experiments("", [], 100, "", ViewType.ALL)}
     assert names == {"Default", "gone", "other", "sweep/one", "sweep/one (imported 1)"}
     assert store.search_runs([mine], "", ViewType.ALL, 10, [], "") == []
+
+
+def test_runs_stay_in_an_experiment_that_was_renamed_since(store: SqlTrackingStore, tmp_path: Path) -> None:
+    address = make_source("3.6", tmp_path)
+    run_import(store, address)
+    store.rename_experiment("1", "mine")
+    here = {run.info.run_id for run in all_runs(store, "1").values()}
+    for run in all_runs(store, "1").values():
+        if run.info.lifecycle_stage == "active":
+            for key in run.data.tags:
+                store.delete_run_tag(run.info.run_id, key)
+    assert run_import(store, address).is_complete
+    assert {run.info.run_id for run in all_runs(store, "1").values()} == here
+    elsewhere = (
+        select(func.count()).select_from(runs.join(run_tags)).where(run_tags.c.experiment_id != runs.c.experiment_id)
+    )
+    with store.db.read() as session:
+        assert session.sa.execute(elsewhere).scalar_one() == 0
+
+
+def test_experiments_that_come_after_an_import_get_free_ids(database_url: str, tmp_path: Path) -> None:
+    with open_store(database_url) as store:
+        run_import(store, make_source("3.6", tmp_path))
+        taken = {experiment.experiment_id for experiment in store.search_experiments("", [], 100, "", ViewType.ALL)}
+        assert store.create_experiment("new", "", []) not in taken
 
 
 def test_what_is_not_mlflows_is_refused_with_a_reason(tmp_path: Path) -> None:

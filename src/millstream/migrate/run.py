@@ -81,18 +81,23 @@ def _import_run(source: Source, target: Target, found: SourceRun, experiment_id:
         tags=len({tag.key for tag in data.tag_list}),
         datasets=len(found.run.inputs.dataset_inputs) if found.run.inputs else 0,
     )
-    run = target.put_run(found, experiment_id)
+    run, experiment_id = target.put_run(found, experiment_id)
     here = target.count_run(run)
     if found.point_count is not None and found.point_count == here.points:
         there.points, there.metrics = here.points, here.metrics
         if here.points:
             report.skipped_runs += 1
     else:
-        seen: dict[str, set[tuple[int, int, str]]] = {}
+        key: str | None = None
+        seen: set[tuple[int, int, str]] = set()  # of one metric: all of a run's points may be too many for the memory
         for batch in source.points(found):
             target.put_points(run, experiment_id, batch)
-            seen.setdefault(batch[0].key, set()).update(map(_identity, batch))
-        there.metrics, there.points = len(seen), sum(map(len, seen.values()))
+            if batch[0].key != key:
+                there.points += len(seen)
+                there.metrics += 1
+                key, seen = batch[0].key, set()
+            seen.update(map(_identity, batch))
+        there.points += len(seen)
         here = target.count_run(run)
     report.there.add(there)
     report.here.add(here)

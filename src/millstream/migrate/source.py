@@ -43,7 +43,7 @@ class Source(Protocol):
         ...
 
     def points(self, run: SourceRun) -> Iterator[list[Metric]]:
-        """The run's points in batches; a batch holds points of one metric, in order of step where the source keeps one."""
+        """The run's points in batches, metric by metric: a batch holds points of one, in order of step where there is one."""
         ...
 
     def models(self, experiment_id: str) -> Iterator[SourceModel]:

@@ -1,18 +1,17 @@
 """Writing what a source gives into a store of ours, with ids, times and stages kept.
 
-Every method may be called again with the same thing: rows are overwritten with what the source says, identical points are
-dropped by the series store, and nothing that a user added here since is deleted.
+Every method may be called again with the same thing: rows are overwritten with what the source says, except for params and
+logged models, which are written once; identical points are dropped by the series store, and nothing that a user added here
+since is deleted.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam, func, select, update
 
 from millstream.entities import (
-    DATASET_CONTEXT_TAG,
     Experiment,
     LoggedModelStatus,
     Metric,
@@ -23,7 +22,7 @@ from millstream.entities import (
 )
 from millstream.migrate.report import Counts
 from millstream.migrate.source import SourceModel, SourceRun
-from millstream.store import series, tables
+from millstream.store import inputs, series, tables
 from millstream.store.database import Database, Session, insert_into, insert_new, insert_or_ignore, upsert
 from millstream.store.statement import Statement
 from millstream.store.tables import ACTIVE, DELETED, HEAD_CHARS
@@ -37,6 +36,10 @@ _EXPERIMENT = Statement(
 )
 _EXPERIMENT_COLUMNS = ("name", "artifact_location", "lifecycle", "creation_time", "last_update_time", "deleted_time")
 _PUT_EXPERIMENT = upsert(tables.experiments, ("id", *_EXPERIMENT_COLUMNS), _EXPERIMENT_COLUMNS, ("id",))
+_SKIP_IDS = (
+    "SELECT setval(s, greatest(nextval(s), (SELECT max(id) FROM experiments)))"
+    " FROM (SELECT pg_get_serial_sequence('experiments', 'id') AS s) AS of_ids"
+)
 _ADD_EXPERIMENT = insert_into(tables.experiments, *_EXPERIMENT_COLUMNS)
 _PUT_EXPERIMENT_TAG = upsert(tables.experiment_tags, ("experiment_id", "name_id", "value"), ("value",))
 _BY_ORIGIN = Statement(
@@ -48,7 +51,9 @@ _RUNS_IN = Statement(
     select(func.count()).select_from(tables.runs).where(tables.runs.c.experiment_id == bindparam("experiment_id"))
 )
 
-_RUN = Statement(select(tables.runs.c.id).where(tables.runs.c.run_id == bindparam("run_id")))
+_RUN = Statement(
+    select(tables.runs.c.id, tables.runs.c.experiment_id).where(tables.runs.c.run_id == bindparam("run_id"))
+)
 _RUN_COLUMNS = (
     "experiment_id", "name", "user_id", "status", "start_time", "end_time", "lifecycle", "deleted_time", "artifact_uri",
 )  # fmt: skip
@@ -61,18 +66,7 @@ _UPDATE_RUN = Statement(
 _PAIR_COLUMNS = ("run", "name_id", "experiment_id", "head", "rest")
 _PUT_PARAM = insert_or_ignore(tables.run_params, *_PAIR_COLUMNS)
 _PUT_TAG = upsert(tables.run_tags, _PAIR_COLUMNS, ("head", "rest"))
-_DATASET = Statement(
-    select(tables.datasets.c.id).where(
-        tables.datasets.c.experiment_id == bindparam("experiment_id"),
-        tables.datasets.c.name == bindparam("name"),
-        tables.datasets.c.digest == bindparam("digest"),
-    )
-)
-_ADD_DATASET = insert_into(
-    tables.datasets, "experiment_id", "name", "digest", "source_type", "source", "schema", "profile"
-)
-_PUT_INPUT = insert_or_ignore(tables.run_inputs, "run", "dataset", "context", "tags")
-_PUT_RUN_MODEL = insert_or_ignore(tables.run_models, "run", "is_output", "model_id", "step")
+_PUT_OUTPUT = insert_or_ignore(tables.run_models, "run", "is_output", "model_id", "step")
 
 _MODEL = Statement(select(tables.logged_models.c.id).where(tables.logged_models.c.model_id == bindparam("model_id")))
 _MODEL_COLUMNS = (
@@ -105,8 +99,11 @@ class Target:
         """Write an experiment and give its key here: its own id, unless that is another experiment's already."""
         return self._db.write(lambda session: self._put_experiment(session, experiment))
 
-    def put_run(self, found: SourceRun, experiment_id: int) -> int:
-        """Write everything of a run but its points, and give its key here."""
+    def put_run(self, found: SourceRun, experiment_id: int) -> tuple[int, int]:
+        """Write everything of a run but its points; give its key here and its experiment's.
+
+        A run that is here already stays in its experiment, whichever that is.
+        """
         return self._db.write(lambda session: self._put_run(session, found, experiment_id))
 
     def put_points(self, run: int, experiment_id: int, points: Sequence[Metric]) -> None:
@@ -170,13 +167,13 @@ class Target:
             wanted == 0 and not (session.row(_RUNS_IN, experiment_id=0) or (0,))[0]
         )
         if name_is_free and id_is_free:
-            session.run(_PUT_EXPERIMENT, id=wanted, **row)
+            self._put_under(session, wanted, row)
             return wanted
         if not name_is_free:
             row = {**row, "name": f"{experiment.name} (imported {wanted})"}
         here = wanted
         if id_is_free:
-            session.run(_PUT_EXPERIMENT, id=wanted, **row)
+            self._put_under(session, wanted, row)
         else:
             here = session.insert(_ADD_EXPERIMENT, **row)
         session.run(_PUT_EXPERIMENT_TAG, experiment_id=here, name_id=session.name_id(_ORIGIN_TAG), value=origin)
@@ -185,9 +182,15 @@ class Target:
         )
         return here
 
+    @staticmethod
+    def _put_under(session: Session, wanted: int, row: dict[str, object]) -> None:
+        session.run(_PUT_EXPERIMENT, id=wanted, **row)
+        if session.dialect == "postgresql":  # where ids that are given do not move the sequence on
+            session.execute_text(_SKIP_IDS)
+
     # ------------------------------------------------------------ runs
 
-    def _put_run(self, session: Session, found: SourceRun, experiment_id: int) -> int:
+    def _put_run(self, session: Session, found: SourceRun, experiment_id: int) -> tuple[int, int]:
         info = found.run.info
         is_deleted = info.lifecycle_stage == "deleted"
         row = {
@@ -204,7 +207,7 @@ class Target:
         if known is None:
             run = session.insert(_ADD_RUN, run_id=info.run_id, experiment_id=experiment_id, **row)
         else:
-            run = int(known[0])
+            run, experiment_id = known
             session.run(_UPDATE_RUN, run=run, **row)
         data = found.run.data
         session.run_many(
@@ -212,45 +215,16 @@ class Target:
         )
         session.run_many(_PUT_TAG, [_pair(session, run, experiment_id, tag.key, tag.value) for tag in data.tag_list])
         self._put_links(session, found.run, run, experiment_id)
-        return run
+        return run, experiment_id
 
     def _put_links(self, session: Session, found: Run, run: int, experiment_id: int) -> None:
-        inputs = found.inputs.dataset_inputs if found.inputs else []
-        for used in inputs:
-            identity = {
-                "experiment_id": experiment_id,
-                "name": used.dataset.name,
-                "digest": used.dataset.digest,
-            }
-            known = session.row(_DATASET, **identity)
-            dataset = (
-                int(known[0])
-                if known
-                else session.insert(
-                    _ADD_DATASET,
-                    **identity,
-                    source_type=used.dataset.source_type,
-                    source=used.dataset.source,
-                    schema=used.dataset.schema,
-                    profile=used.dataset.profile,
-                )
-            )
-            contexts = [tag.value for tag in used.tags if tag.key == DATASET_CONTEXT_TAG]
-            session.run(
-                _PUT_INPUT,
-                run=run,
-                dataset=dataset,
-                context=contexts[0] if contexts else None,
-                tags=json.dumps([[tag.key, tag.value] for tag in used.tags]),
-            )
-        links = [
-            {"model_id": m.model_id, "is_output": 0, "step": 0} for m in (found.inputs or RunInputs()).model_inputs
-        ]
-        links += [
-            {"model_id": m.model_id, "is_output": 1, "step": m.step}
-            for m in (found.outputs or RunOutputs()).model_outputs
-        ]
-        session.run_many(_PUT_RUN_MODEL, [{"run": run, **link} for link in links])
+        used = found.inputs or RunInputs()
+        entries = [(each, {tag.key: tag.value for tag in each.tags}) for each in used.dataset_inputs]
+        inputs.log_inputs(session, run, experiment_id, entries, used.model_inputs)
+        made = (found.outputs or RunOutputs()).model_outputs
+        session.run_many(
+            _PUT_OUTPUT, [{"run": run, "is_output": 1, "model_id": each.model_id, "step": each.step} for each in made]
+        )
 
     # ------------------------------------------------------------ logged models
 
