@@ -15,7 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from millstream.cli.main import _COMMANDS, cli, main
+from millstream.cli.store import delete_artifacts
 from millstream.client import MillstreamClient
+from millstream.errors import PermissionDenied
+from millstream.server.artifact_store import ServerArtifacts
 
 Call = Callable[..., Result]
 
@@ -131,6 +134,50 @@ def test_gc_removes_what_is_in_the_trash_with_its_artifacts(
     assert not kept[0].exists()
     with pytest.raises(Exception, match="No run"):
         call("runs", "describe", "-r", run_id)
+
+
+@pytest.mark.parametrize("is_reached_through_a_link", [False, True])
+def test_gc_leaves_what_stored_locations_wrongly_name(
+    call: Call, store_uri: str, tmp_path: Path, is_reached_through_a_link: bool
+) -> None:
+    """Locations are text that clients chose: they lead to folders of others, to whole disks, through links."""
+    client = MillstreamClient(store_uri)
+    home = tmp_path / "home"
+    (home / "1").mkdir(parents=True)
+    ids = [client.create_experiment(name, str(place)) for name, place in (("a", home / "1"), ("b", home), ("c", "/"))]
+    assert ids[0] == "1"
+    run_id = client.create_run("1").info.run_id
+    place = home / "1" / run_id
+    if is_reached_through_a_link:
+        (home / "artifacts").mkdir()
+        place.symlink_to(home)
+    else:
+        (place / "artifacts").mkdir(parents=True)
+    for folder in (home, home / "1", place / "artifacts"):
+        (folder / "file").write_text("x")
+    for experiment_id in ids:
+        client.delete_experiment(experiment_id)
+    removed = read(call("gc", "--backend-store-uri", store_uri, "--json"))
+    assert removed["run_ids"] == [run_id]
+    assert sorted(removed["experiment_ids"]) == ids
+    assert (home / "file").exists()
+    assert (home / "1" / "file").exists()
+    assert (home / "artifacts" / "file").exists() == is_reached_through_a_link
+    assert is_reached_through_a_link or not (place / "artifacts").exists()
+    assert any(failure.startswith(f"{home}/1: ") for failure in removed["failures"])
+
+
+@pytest.mark.parametrize(
+    "location", ["/", "/home", "file:///home", "mlflow-artifacts:/", "mlflow-artifacts:/1", "", "~"]
+)
+def test_gc_never_deletes_what_does_not_carry_the_id(tmp_path: Path, location: str) -> None:
+    configured = ServerArtifacts(None, str(tmp_path))  # type: ignore[arg-type] - asked for nothing of the store
+    for object_id in ("a" * 32, "m-" + "a" * 32, "7"):
+        with pytest.raises(PermissionDenied):
+            delete_artifacts(configured, location, object_id)
+    for outside in (f"/nowhere/{'7'}", "runs:/x/7", "unknown:/x/7"):
+        with pytest.raises(PermissionDenied):
+            delete_artifacts(configured, outside, "7")
 
 
 def test_the_schema_is_upgraded_to_where_it_is(call: Call, store_uri: str, run_id: str) -> None:

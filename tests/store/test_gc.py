@@ -46,7 +46,7 @@ def test_a_removed_experiment_leaves_nothing_and_frees_its_name(store: SqlTracki
     location = store.get_run(run_id).info.artifact_uri
     store.delete_experiment(key)
     deleted: list[str] = []
-    collected = collect(store.db, delete_artifacts=deleted.append)
+    collected = collect(store.db, delete_artifacts=lambda location, _: deleted.append(location))
     assert (collected.run_ids, collected.model_ids, collected.experiment_ids) == ([run_id], [model_id], [key])
     assert collected.failures == []
     assert location in deleted
@@ -162,7 +162,7 @@ def test_artifacts_that_cannot_be_deleted_are_reported(store: SqlTrackingStore) 
     run_id, _ = fill(store, "0")
     store.delete_run(run_id)
 
-    def fail(location: str) -> None:
+    def fail(location: str, public_id: str) -> None:
         raise OSError("the bucket is gone")
 
     (failure,) = collect(store.db, delete_artifacts=fail).failures

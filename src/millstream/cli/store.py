@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import click
 
 from millstream import settings
 from millstream.cli.output import json_option, print_json
+from millstream.errors import PermissionDenied
+
+if TYPE_CHECKING:
+    from millstream.server.artifact_store import ServerArtifacts
 
 _store_option = click.option(
     "--backend-store-uri",
@@ -17,15 +21,31 @@ _store_option = click.option(
 )
 
 
-def _delete_artifacts(uri: str, destination: str | None) -> None:
-    """Delete a folder of artifacts; one behind the server's proxy lies below its destination."""
-    from millstream.artifacts import open_repository
+def delete_artifacts(configured: ServerArtifacts, location: str, object_id: str) -> None:
+    """Delete the folder of artifacts at a stored location, if it is the object's own.
 
-    if uri.startswith("mlflow-artifacts:"):
-        below = urlsplit(uri).path.strip("/")
-        open_repository(destination or settings.ARTIFACTS_DESTINATION.get()).delete(below)
+    A location is text that a client once chose. So the folder has to carry the object's id, and where it lies below no
+    configured root the id must be one that nobody can guess beforehand (that of an experiment is a small number).
+
+    Raises:
+        PermissionDenied: the folder may be something else.
+    """
+    from millstream.artifacts import open_repository
+    from millstream.artifacts.repository import SCHEMES, scheme_of
+
+    own = next((end for end in (f"{object_id}/artifacts", object_id) if location.endswith("/" + end)), None)
+    if own is None:
+        raise PermissionDenied("its path does not end with the id of what it belonged to. Delete it yourself.")
+    try:
+        place = configured.locate(location)
+    except PermissionDenied:
+        row = SCHEMES.get(scheme_of(location))
+        if object_id.isdigit() or row is None or row.module == "indirect":
+            raise
+        root = location[: -len(own)]
+        open_repository(root.rstrip("/") or root).delete(own)  # walks down from there without following links
     else:
-        open_repository(uri).delete_all()
+        place.repository.delete(place.path)
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -56,18 +76,20 @@ def gc(
     as_json: bool,
 ) -> None:
     """Remove what is in the trash for good, with its artifacts."""
+    from millstream.server.artifact_store import ServerArtifacts
     from millstream.store.gc import collect, parse_age
     from millstream.store.tracking import open_store
 
     store = open_store(backend_store_uri or settings.DEFAULT_STORE_URI)
     try:
+        configured = ServerArtifacts(store, artifacts_destination, default_artifact_root=store.artifact_root)
         removed = collect(
             store.db,
             older_than=parse_age(older_than) if older_than else None,
             run_ids=_split(run_ids),
             experiment_ids=_split(experiment_ids),
             logged_model_ids=_split(logged_model_ids),
-            delete_artifacts=lambda uri: _delete_artifacts(uri, artifacts_destination),
+            delete_artifacts=lambda location, object_id: delete_artifacts(configured, location, object_id),
         )
     finally:
         store.close()

@@ -68,7 +68,7 @@ def collect(
     run_ids: Sequence[str] | None = None,
     experiment_ids: Sequence[str] | None = None,
     logged_model_ids: Sequence[str] | None = None,
-    delete_artifacts: Callable[[str], None] | None = None,
+    delete_artifacts: Callable[[str, str], None] | None = None,
 ) -> Collected:
     """Remove deleted runs, logged models and experiments for good.
 
@@ -76,7 +76,8 @@ def collect(
 
     Args:
         older_than: milliseconds since the deletion, at least (`parse_age`).
-        delete_artifacts: called with the URI of each artifact folder once its rows are gone; what it raises is reported.
+        delete_artifacts: called with the URI of each artifact folder, and the id of the object that it belonged to, once the
+            rows are gone; what it raises is reported.
     Raises:
         NotFound, InvalidState: an id names nothing, or something that is active or younger; nothing was removed then.
     """
@@ -100,25 +101,27 @@ def collect(
             doomed_runs += _of_experiment(session, runs, experiment.key)
             doomed_models += _of_experiment(session, logged_models, experiment.key)
     collected = Collected()
-    locations: list[str] = []
+    locations: list[tuple[str, str]] = []
     for page in _pages(_unique(doomed_runs)):
         removed = db.write(partial(_remove_runs, items=page))
         collected.run_ids += [item.public_id for item in removed]
-        locations += [item.location for item in removed]
+        locations += [(item.location, item.public_id) for item in removed]
     gone = [item.key for item in doomed]
     for page in _pages(_unique(doomed_models)):
         removed = db.write(partial(_remove_models, items=page, doomed=gone))
         collected.model_ids += [item.public_id for item in removed]
-        locations += [item.location for item in removed]
+        locations += [(item.location, item.public_id) for item in removed]
     for experiment in doomed:
         if db.write(partial(_remove_experiment, item=experiment)):
             collected.experiment_ids.append(experiment.public_id)
             if experiment.location.rstrip("/").rsplit("/", 1)[-1] == experiment.public_id:
-                locations.append(experiment.location)  # else the user chose it, and other things may be there
+                locations.append(
+                    (experiment.location, experiment.public_id)
+                )  # else the user chose it, and other things may be there
     if delete_artifacts is not None:
-        for location in locations:
+        for location, public_id in locations:
             try:
-                delete_artifacts(location)
+                delete_artifacts(location, public_id)
             except (MillstreamError, OSError) as error:
                 collected.failures.append(f"{location}: {error}")
     return collected
