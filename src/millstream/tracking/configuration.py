@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 
 from millstream import settings
@@ -87,44 +85,19 @@ def login(backend: str = "databricks", interactive: bool = True) -> None:
     )
 
 
-_SECRET = ("PASSWORD", "TOKEN", "SECRET", "KEY")
-
-
 def doctor(mask_envs: bool = False) -> None:
     """Print what a report of a problem should say: system, versions, where is logged to, the variables that are set.
 
     Passwords and tokens are never printed; `mask_envs` hides the values of all variables.
     """
-    from importlib.metadata import PackageNotFoundError, version
+    from millstream.tracking import diagnosis, experiments
 
-    from millstream.client.uris import redact
-    from millstream.tracking import experiments
-    from millstream.version import MLFLOW_API_VERSION, VERSION
-
-    lines = [
-        f"System information: {platform.platform()}",
-        f"Python version: {platform.python_version()} ({sys.executable})",
-        f"Millstream version: {VERSION} (MLflow API {MLFLOW_API_VERSION})",
-        f"Millstream module location: {os.path.dirname(os.path.dirname(__file__))}",
-        f"Tracking URI: {redact(uris.get_tracking_uri())}",
-        f"Registry URI: {redact(uris.get_registry_uri())}",
-    ]
+    told = diagnosis.facts(mask_envs)
     try:
-        lines.append(f"Active experiment ID: {experiments.active_experiment_id()}")
+        told["Active experiment ID"] = str(experiments.active_experiment_id())
     except Exception as error:  # the report must come out, above all if something is wrong
-        lines.append(f"Active experiment ID: unknown ({error})")
+        told["Active experiment ID"] = f"unknown ({error})"
     run = active.here.top()
-    lines.append(f"Active run ID: {None if run is None else run.run_id}")
-    lines.append(f"Active run artifact URI: {None if run is None else run.run.info.artifact_uri}")
-    lines.append("Libraries:")
-    for package in ("msgspec", "sqlalchemy", "alembic", "numpy", "fsspec", "urllib3", "pandas", "psutil"):
-        try:
-            lines.append(f"  {package}: {version(package)}")
-        except PackageNotFoundError:
-            lines.append(f"  {package}: not installed")
-    lines.append("Environment variables:")
-    for name, value in sorted(os.environ.items()):
-        if name.startswith(("MLFLOW_", "MILLSTREAM_")):
-            hidden = mask_envs or any(word in name for word in _SECRET)
-            lines.append(f"  {name}: {'***' if hidden else redact(value)}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    told["Active run ID"] = str(None if run is None else run.run_id)
+    told["Active run artifact URI"] = str(None if run is None else run.run.info.artifact_uri)
+    sys.stdout.write("".join(f"{name}: {value}\n" for name, value in told.items()))
