@@ -65,6 +65,14 @@ def test_odd_names_round_trip(repository):
     assert len(repository.list("odd")) == 7
 
 
+def test_names_are_not_patterns(repository):
+    for name in ("a*", "a?", "a[b]", "ab", "ac", "deep/x"):
+        repository.log_bytes(b"x", name)
+    for name in ("a*", "a?", "a[b]", "*", "**", "?"):
+        repository.delete(name)
+    assert [info.path for info in repository.list()] == ["ab", "ac", "deep"]
+
+
 def test_what_is_missing_is_not_found(repository, tmp_path):
     with pytest.raises(ArtifactNotFound):
         repository.read_bytes("nope")
