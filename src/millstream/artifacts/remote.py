@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from urllib.parse import unquote, urlsplit
 from millstream import settings
 from millstream.artifacts.paths import ArtifactPath
 from millstream.artifacts.repository import Files, Repository
+from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
 from millstream.entities import FileInfo
-from millstream.errors import ArtifactNotFound, InvalidValue, MillstreamError, PermissionDenied, Unavailable
+from millstream.errors import ArtifactNotFound, InvalidValue, MillstreamError
 
 WRITE_BLOCK_BYTES = 8 << 20
 READ_BLOCK_BYTES = 4 << 20
@@ -61,11 +63,11 @@ class FsspecRepository(Repository):
                 f"Cannot store an artifact at {path!r}: its name is taken by a folder or a file."
             ) from None
         except PermissionError as error:
-            raise PermissionDenied(
+            raise RemoteRefused(
                 f"The artifact store {self.uri!r} refuses access: {error}. Check the credentials."
             ) from error
         except self.failures() as error:
-            raise Unavailable(f"The artifact store {self.uri!r} failed: {type(error).__name__}: {error}.") from error
+            raise RemoteFailed(f"The artifact store {self.uri!r} failed: {type(error).__name__}: {error}.") from error
 
     def failures(self) -> tuple[type[Exception], ...]:
         """What the file system raises when the store does not answer."""
@@ -103,7 +105,7 @@ class FsspecRepository(Repository):
     def _delete(self, path: ArtifactPath) -> None:
         with self.translated(path):
             try:
-                self.fs.rm(self.key(path), recursive=True)
+                self.fs.rm(glob.escape(self.key(path)), recursive=True)  # `rm` takes `*`, `?` and `[` for patterns
             except FileNotFoundError:
                 return
 
@@ -341,7 +343,7 @@ def _connecting(uri: str, *failures: type[Exception]) -> Iterator[None]:
     try:
         yield
     except _CONNECTION_LOST + failures as error:
-        raise Unavailable(
+        raise RemoteFailed(
             f"The artifact store {_without_password(uri)!r} cannot be reached: {type(error).__name__}: {error}."
         ) from error
 

@@ -15,7 +15,8 @@ from millstream.artifacts import paths
 from millstream.artifacts.paths import ArtifactPath
 from millstream.artifacts.remote import FsspecRepository
 from millstream.artifacts.repository import PresigningRepository
-from millstream.errors import InvalidValue, Unavailable
+from millstream.artifacts.storage_errors import RemoteFailed
+from millstream.errors import InvalidValue
 
 MIN_PART_BYTES = 5 << 20
 MAX_PARTS = 10_000
@@ -169,7 +170,7 @@ class _Refusals:
         if isinstance(error, FileNotFoundError) or any(name in text for name in names):
             raise InvalidValue(f"The store refuses to finish or drop the upload of {self._path!r}: {text}.") from error
         if isinstance(error, self._repository.failures()):
-            raise Unavailable(f"The artifact store {self._repository.uri!r} failed: {text}.") from error
+            raise RemoteFailed(f"The artifact store {self._repository.uri!r} failed: {text}.") from error
 
 
 def open_r2(uri: str) -> S3Repository:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from millstream.errors import ArtifactNotFound, InvalidValue, MillstreamError, Unavailable
+from millstream.errors import ArtifactNotFound, InvalidValue, MillstreamError, PermissionDenied, Unavailable
 
 _NOT_THERE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))
 _WRONG_KIND = frozenset((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY, errno.ENXIO))
@@ -23,6 +23,14 @@ _DISK = {
     errno.ENFILE: "too many files are open",
     errno.ESTALE: "its file system went away",
 }
+
+
+class RemoteFailed(Unavailable):
+    """A remote store did not answer. The message quotes its library, which names addresses: not for a server's clients."""
+
+
+class RemoteRefused(PermissionDenied):
+    """A remote store refuses access. The message quotes its library, which names accounts: not for a server's clients."""
 
 
 def reading(error: OSError, path: str) -> MillstreamError:

@@ -23,16 +23,19 @@ from millstream.api import ENDPOINTS, Empty, wire
 from millstream.api.endpoint import PROXY, Endpoint, Stream
 from millstream.api.runs import LogBatch
 from millstream.api.stores import ArtifactStore, TrackingStore
+from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
 from millstream.errors import (
     InvalidValue,
     MethodNotAllowed,
     MillstreamError,
     Overloaded,
+    PermissionDenied,
     Unavailable,
 )
 from millstream.server import security
 from millstream.server.call import Answer, Call, ClientGone, Receive, Scope, Send
 from millstream.server.log import log, logger
+from millstream.server.no_tracking import TrackingNotOffered
 from millstream.server.routes import Route, Router, policy_of
 from millstream.server.security import Headers
 from millstream.server.telemetry import Telemetry
@@ -86,8 +89,8 @@ class Application:
         self.options = options
         self.telemetry = options.telemetry
         self.active = 0
-        self.pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="reads")
-        self._waiting_reads = 0
+        self.reads = Threads("reads")
+        self.artifact_reads = Threads("artifact-reads")
         self._is_in_group = False
         self._prefix = _prefix(options.static_prefix)
         self._hosts = security.HostRules(options.allowed_hosts)
@@ -233,8 +236,9 @@ class Application:
         if not isinstance(error, MillstreamError) or error.error_code == "INTERNAL_ERROR":
             log(logging.ERROR, "unexpected error", error, request_id=request_id, route=_route_name(call))
             error = MillstreamError(f"The server failed at this request (id {request_id}). Its log says why.")
-        elif error.status >= 500 and error.status != 501:
+        elif (error.status >= 500 and error.status != 501) or isinstance(error, RemoteRefused):
             log(logging.WARNING, error.message, error.__cause__, request_id=request_id, route=_route_name(call))
+        error = _for_strangers(error, request_id)
         if call is not None and call.has_started:
             raise ConnectionAbortedError("failed while the answer was being sent")  # uvicorn then closes the connection
         headers: Headers = [(b"x-request-id", request_id.encode())]
@@ -263,18 +267,30 @@ class Application:
         self._is_in_group = False
 
     async def in_thread(self, fn: Callable[[], T]) -> T:
-        """Run a read in a thread of the pool.
+        """Run a read of the database in a thread. Raises Overloaded when too many wait already."""
+        return await self.reads.run(fn)
 
+
+class Threads:
+    """A pool of threads for reads. The database and the artifact store have one each: the latter may be a bucket that does not
+    answer for minutes, and nobody else should wait for that."""
+
+    def __init__(self, name: str) -> None:
+        self.pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix=name)
+        self._waiting = 0
+
+    async def run(self, fn: Callable[[], T]) -> T:
+        """
         Raises:
             Overloaded: too many reads wait already.
         """
-        if self._waiting_reads >= MAX_WAITING_READS:
+        if self._waiting >= MAX_WAITING_READS:
             raise Overloaded("Too many reads wait already. Send the request again in a moment.")
-        self._waiting_reads += 1
+        self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, fn)
         finally:
-            self._waiting_reads -= 1
+            self._waiting -= 1
 
 
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -284,6 +300,17 @@ _LARGE_BODY = 256 << 10
 
 def _route_name(call: Call | None) -> str:
     return call.bound.name if call is not None and call.bound is not None else "-"
+
+
+def _for_strangers(error: MillstreamError, request_id: str) -> MillstreamError:
+    """The error as it may be answered: addresses and accounts of the artifact store are the operator's business."""
+    if isinstance(error, RemoteFailed):
+        return Unavailable(f"The artifact store does not answer. Try again later; the log says why (id {request_id}).")
+    if isinstance(error, RemoteRefused):
+        return PermissionDenied(
+            f"The artifact store refuses access to this server. Its log says why (id {request_id})."
+        )
+    return error
 
 
 def _prefix(text: str) -> bytes:
@@ -334,10 +361,11 @@ def _write_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) ->
 
 def _read_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) -> Callable[[Call], Any]:
     handler = endpoint.handler
+    threads = app.artifact_reads if store is app.artifacts else app.reads
 
     async def answer(call: Call) -> Answer:
         req = await _request(app, endpoint, call)
-        return Answer(await app.in_thread(lambda: wire.encode(handler(store, req))))
+        return Answer(await threads.run(lambda: wire.encode(handler(store, req))))
 
     return answer
 
@@ -377,6 +405,4 @@ def _adding(call: Call, common: Headers, more: Headers) -> Send:
 
 
 async def _refuse_tracking(call: Call) -> Answer:
-    raise Unavailable(
-        "This server offers artifacts only (--artifacts-only). Send tracking requests to the tracking server."
-    )
+    raise TrackingNotOffered

@@ -7,6 +7,13 @@ from typing import Any
 from millstream.errors import Unavailable
 
 
+class TrackingNotOffered(Unavailable):
+    def __init__(self) -> None:
+        super().__init__(
+            "This server offers artifacts only (--artifacts-only). Send tracking requests to the tracking server."
+        )
+
+
 class NoTracking:
     """Stands where the tracking store would."""
 
@@ -18,9 +25,7 @@ class NoTracking:
             raise AttributeError(name)
 
         def refuse(*args: Any, **kwargs: Any) -> None:
-            raise Unavailable(
-                "This server offers artifacts only (--artifacts-only). Send tracking requests to the tracking server."
-            )
+            raise TrackingNotOffered
 
         return refuse
 

@@ -17,7 +17,7 @@ from millstream.entities import NOTE_TAG, USER_TAG, Run, RunStatus, SeriesWindow
 from millstream.errors import MillstreamError
 from millstream.server.call import Answer, Call
 from millstream.server.markup import Html, address, element, join
-from millstream.server.routes import Route
+from millstream.server.routes import Route, Target
 from millstream.server.security import PAGE, PAGE_CSP, PUBLIC
 from millstream.version import VERSION
 
@@ -36,9 +36,11 @@ def routes(app: Application) -> list[Route]:
     """The routes of the pages."""
     tracking, artifacts = app.store, app.artifacts
 
-    def page(build: Page) -> Callable[[Call], object]:
+    def page(build: Page) -> Target:
+        threads = app.artifact_reads if build is run else app.reads
+
         async def answer(call: Call) -> Answer:
-            return await app.in_thread(lambda: _answer(call, build))
+            return await threads.run(lambda: _answer(call, build))
 
         return answer
 
@@ -58,9 +60,9 @@ def routes(app: Application) -> list[Route]:
         return Answer(_file("pages.js"), b"text/javascript; charset=utf-8", headers=_CACHED)
 
     return [
-        Route("pages.home", "GET", "/", page(home), PAGE),  # type: ignore[arg-type]
-        Route("pages.experiment", "GET", "/experiments/{experiment_id}", page(experiment), PAGE),  # type: ignore[arg-type]
-        Route("pages.run", "GET", "/runs/{run_id}", page(run), PAGE),  # type: ignore[arg-type]
+        Route("pages.home", "GET", "/", page(home), PAGE),
+        Route("pages.experiment", "GET", "/experiments/{experiment_id}", page(experiment), PAGE),
+        Route("pages.run", "GET", "/runs/{run_id}", page(run), PAGE),
         Route("pages.style", "GET", f"/static-files/{VERSION}/pages.css", style, PUBLIC),
         Route("pages.script", "GET", f"/static-files/{VERSION}/pages.js", script, PUBLIC),
     ]

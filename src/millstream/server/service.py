@@ -114,7 +114,8 @@ async def stop(app: Application, tasks: list[asyncio.Task[None]]) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.to_thread(app.store.db.close)
-    app.pool.shutdown(wait=False, cancel_futures=True)
+    for threads in (app.reads, app.artifact_reads):
+        threads.pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _gauges(app: Application) -> list[tuple[str, str, Callable[[], float]]]:
