@@ -1,18 +1,24 @@
 """The lines of the threat model that the server answers for; the numbers in brackets are theirs."""
 
+import asyncio
+import contextlib
 import gzip
 import json
+import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from millstream.api import ENDPOINTS, wire
+from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
 from millstream.errors import BadRequest, InvalidValue, MillstreamError, PermissionDenied
 from millstream.server import log as server_log
 from millstream.server import run
+from millstream.server.call import Call
 from millstream.server.security import HostRules, OriginRules, read_headers, split_host
 
 JSON = {"Content-Type": "application/json"}
@@ -442,6 +448,26 @@ def test_gzip_bodies_are_read_within_limits(server, unchanged):
     assert server.ask("POST", path, b"{}", {**JSON, "Content-Encoding": "br"}).error()[0] == 400
 
 
+def test_large_gzip_bodies_are_unpacked_beside_the_event_loop():
+    packed = gzip.compress(os.urandom(8 << 20).hex().encode(), 1)
+    scope = {"method": "POST", "query_string": b""}
+    peer = read_headers([(b"content-length", b"%d" % len(packed)), (b"content-encoding", b"gzip")])
+
+    async def receive():
+        return {"type": "http.request", "body": packed}
+
+    async def turns_of_the_loop():
+        reading = asyncio.create_task(Call(scope, receive, None, peer, "").body(64 << 20))
+        turns = 0
+        while not reading.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert len(await reading) == 16 << 20
+        return turns
+
+    assert asyncio.run(turns_of_the_loop()) > 20  # 1 or 2 if the loop stood still meanwhile
+
+
 def test_too_many_or_too_large_headers_are_refused(server):
     lines = b"".join(b"X-%d: 1\r\n" % i for i in range(150))
     assert server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + lines + b"\r\n").startswith(b"HTTP/1.1 431 ")
@@ -457,6 +483,23 @@ def test_too_many_or_too_large_headers_are_refused(server):
     assert server.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + fine + b"\r\n").startswith(
         b"HTTP/1.1 200 "
     )
+
+
+def test_trailers_are_counted_and_otherwise_ignored(server, unchanged):
+    head = b"POST /api/2.0/mlflow/experiments/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += b'Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n13\r\n{"max_results": 10}\r\n0\r\n'
+    fine = server.raw(head + b"Host: evil.example\r\nOrigin: null\r\nContent-Encoding: gzip\r\n\r\n")
+    assert fine.startswith(b"HTTP/1.1 200 "), fine
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as sock:
+        sock.sendall(head)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            for _ in range(400):
+                sock.sendall(b"X: " + b"a" * 1000 + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            answer = sock.recv(65536)
+        assert answer.startswith((b"HTTP/1.1 431 ", b"")), answer
+        assert b"HTTP/1.1 200 " not in answer
 
 
 @pytest.mark.parametrize(
@@ -517,7 +560,37 @@ def test_slow_clients_are_cut_off_and_block_nobody(server, monkeypatch):
         sock.close()
 
 
+def test_a_chunked_body_that_never_comes_is_given_up(server, monkeypatch):
+    """Its chunk's extension drips on for ever, so the connection is never silent."""
+    monkeypatch.setattr("millstream.server.call.BODY_TIMEOUT_S", 1.0)
+    head = b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.1) as sock:
+        sock.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5;")
+        answer = b""
+        deadline = time.monotonic() + 15
+        while not answer and time.monotonic() < deadline:
+            sock.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = sock.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+
+
 # ---------------------------------------------------------------- errors and logs (3, 37)
+
+
+@pytest.mark.parametrize(("failure", "status"), [(RemoteRefused, 403), (RemoteFailed, 503)])
+def test_what_an_artifact_store_says_stays_in_the_log(failure, status, start, capfd):
+    server = start()
+
+    def broken(*args):
+        raise failure("'s3://inner-bucket' failed: arn:aws:iam::123:user/anna at http://10.0.0.7:9000")
+
+    server.app.artifacts.list_proxied = broken
+    reply = server.get("/api/2.0/mlflow-artifacts/artifacts")
+    assert reply.error()[0] == status
+    for inner in (b"inner-bucket", b"arn:", b"10.0.0.7", b"anna"):
+        assert inner not in reply.body
+    assert reply.headers["x-request-id"] in reply.json()["message"]
 
 
 def test_errors_tell_a_stranger_nothing(start, capfd):
@@ -603,6 +676,25 @@ def test_overload_is_answered_429_with_a_time_to_come_back_and_health_goes_on(st
         assert server.get("/ready").status == 200
     finally:
         server.app.active -= 10_000
+
+
+def test_an_artifact_store_that_hangs_delays_nothing_else(start):
+    server = start()
+    release = threading.Event()
+    server.app.artifacts.list_proxied = lambda path: [release.wait(30)][:0]
+    path = "/api/2.0/mlflow-artifacts/artifacts"
+    waiting = [threading.Thread(target=server.get, args=(path,)) for _ in range(12)]
+    try:
+        for thread in waiting:
+            thread.start()
+        while server.app.artifact_reads._waiting < 12:
+            time.sleep(0.01)
+        assert server.ask("GET", "/ready", timeout=10).status == 200
+        assert server.ask("GET", "/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=10).status == 200
+    finally:
+        release.set()
+        for thread in waiting:
+            thread.join()
 
 
 def test_a_database_that_is_gone_makes_the_server_not_ready_but_healthy(start):

@@ -59,8 +59,11 @@ class Protocol(HttpToolsProtocol):
         self._waits_for_headers_since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
         self._seen_header_bytes += len(name) + len(value) + 4
+        if not self._is_in_body:
+            super().on_header(name, value)
+        elif self._seen_header_bytes > MAX_HEADER_BYTES:
+            raise _HeadersRefused  # trailers are headers that come after the checks: counted, and otherwise ignored
 
     def on_headers_complete(self) -> None:
         self._waits_for_headers_since = None
