@@ -21,7 +21,7 @@ import urllib3
 
 from millstream.artifacts import staging
 from millstream.artifacts.local import LocalRepository
-from millstream.errors import PayloadTooLarge, Unavailable
+from millstream.errors import InvalidValue, Unavailable
 from millstream.server import streams
 from millstream.server.artifact_store import LocatedUri, ServerArtifacts
 
@@ -480,10 +480,23 @@ def test_a_download_holds_a_few_blocks_at_most(tmp_path):
 def test_an_upload_over_its_limit_is_refused_and_leaves_nothing(tmp_path, announced):
     headers = {"content_length": "1000000"} if announced else {}
     client = Client(chunks(10, 100_000), **headers)
-    with pytest.raises(PayloadTooLarge):
+    with pytest.raises(InvalidValue):
         asyncio.run(streams.upload(client.scope, client.receive, client.send, place(tmp_path), limit=500_000))
     assert client.sent == []
     assert not (tmp_path / "store/f").exists()
+
+
+def test_a_mistake_in_a_group_of_uploads_is_an_error_and_not_the_end_of_all_uploads(tmp_path, monkeypatch):
+    def upload(name: str) -> None:
+        client = Client(chunks(1, 10), content_length="10")
+        asyncio.run(streams.upload(client.scope, client.receive, client.send, place(tmp_path, name)))
+
+    with monkeypatch.context() as broken:
+        broken.setenv("MILLSTREAM_ARTIFACT_FSYNC", "perhaps")
+        with pytest.raises(Exception, match="perhaps"):
+            upload("a")
+    upload("b")
+    assert [file.name for file in (tmp_path / "store").iterdir() if file.is_file()] == ["b"]
 
 
 def test_an_upload_that_is_shorter_than_announced_is_refused(tmp_path):

@@ -11,6 +11,7 @@ one gathers, and a group costs about what one file costs (see `millstream.artifa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mimetypes
 import os
 import queue
@@ -28,7 +29,7 @@ from millstream.artifacts import paths, staging, storage_errors
 from millstream.artifacts.local import LocalRepository, LocalSink, open_root
 from millstream.artifacts.paths import ArtifactPath
 from millstream.artifacts.repository import Sink, Source
-from millstream.errors import BadRequest, InvalidValue, MillstreamError, PayloadTooLarge
+from millstream.errors import BadRequest, InvalidValue, MillstreamError
 from millstream.server.artifact_store import LocatedUri
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ async def upload(
 
     Args:
         uri: where, as `ServerArtifacts` gave it.
-        limit: most bytes; more is PayloadTooLarge.
+        limit: most bytes; more is InvalidValue, as MLflow answers too large uploads of its UI.
         minimum: fewest bytes; fewer is InvalidValue.
     Raises:
         MillstreamError: nothing was stored, and nothing answered.
@@ -73,7 +74,7 @@ async def upload(
     target = _located(uri)
     expected = _content_length(scope)
     if expected is not None and expected > limit:
-        raise PayloadTooLarge(f"The upload has {expected} bytes; at most {limit} are taken here.")
+        raise InvalidValue(f"The upload has {expected} bytes; at most {limit} are taken here.")
     body = _Body(receive, limit)
     parts, is_complete = await body.read_up_to(SMALL_BYTES)
     if body.is_cut:
@@ -119,9 +120,7 @@ class _Body:
                 parts.append(part)
                 self.size += len(part)
                 if self.size > self._limit:
-                    raise PayloadTooLarge(
-                        f"The upload has more than {self._limit} bytes, which is the most taken here."
-                    )
+                    raise InvalidValue(f"The upload has more than {self._limit} bytes, which is the most taken here.")
             if not message.get("more_body", False):
                 return parts, True
         return parts, False
@@ -178,7 +177,7 @@ class _Job(Struct, eq=False):
     data: bytes
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
-    error: MillstreamError | None = None
+    error: Exception | None = None
 
 
 class _Groups:
@@ -213,12 +212,19 @@ class _Groups:
             for job in group:
                 by_root.setdefault(job.root, []).append(job)
             for root, some in by_root.items():
-                _store_group(root, some)
+                try:
+                    _store_group(root, some)
+                except (
+                    Exception
+                ) as error:  # a mistake of ours, answered as one; without this thread all uploads would hang
+                    for job in some:
+                        job.error = job.error or error
                 by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
                 for job in some:
                     by_loop.setdefault(job.loop, []).append(job)
                 for loop, finished in by_loop.items():
-                    loop.call_soon_threadsafe(_resolve, finished)
+                    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+                        loop.call_soon_threadsafe(_resolve, finished)
 
 
 _groups = _Groups()
