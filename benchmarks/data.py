@@ -62,10 +62,10 @@ def fill(uri: str, count: int, *, experiment: int = 1, name: str = "sweep", seed
     path = database.url.database
     database.close()
     assert path is not None
-    _write(path, _Sweep(count, experiment, first, name, seed, {key: int(value or 0) for key, value in keys.items()}))
+    _write(path, Sweep(count, experiment, first, name, seed, {key: int(value or 0) for key, value in keys.items()}))
 
 
-class _Sweep:
+class Sweep:
     def __init__(self, count: int, experiment: int, first: int, name: str, seed: int, keys: dict[str, int]) -> None:
         self.count, self.experiment, self.first, self.name, self.keys = count, experiment, first, name, keys
         self.random = np.random.default_rng(seed)
@@ -138,7 +138,7 @@ class _Sweep:
         return [None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
 
 
-def _write(path: str, sweep: _Sweep) -> None:
+def _write(path: str, sweep: Sweep) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -400000")

@@ -120,7 +120,7 @@ def fill_official(path: Path, count: int) -> None:
     names = [*data.METRICS, *data.PARAMS, *data.TAGS]
     keys = {name: number for number, name in enumerate(names, 1)}
     name_of = {number: name for name, number in keys.items()}
-    sweep = data._Sweep(count, 1, 1, "sweep", 7, keys)
+    sweep = data.Sweep(count, 1, 1, "sweep", 7, keys)
     status = {1: "RUNNING", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA synchronous = OFF")
