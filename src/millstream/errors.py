@@ -9,6 +9,7 @@ MLflow code catches `MlflowException`: that name is an alias of `MillstreamError
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any, ClassVar
 
@@ -202,6 +203,14 @@ class TagNotFound(NotFound):
 class ArtifactNotFound(NotFound):
     def __init__(self, path: str) -> None:
         super().__init__(f"No artifact at {path!r}. `list_artifacts` shows what is there.")
+
+
+class LocalFileNotFound(InvalidValue, FileNotFoundError):
+    """A file to be logged is not there; also the built-in error, which is what MLflow raises."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"There is no file or folder {path!r}.")
+        self.errno = errno.ENOENT
 
 
 class MissingLibrary(MillstreamError):

@@ -27,7 +27,9 @@ def test_a_place_has_one_spelling(given, meant, tmp_path):
     assert uris.normalize(given) == meant.format(cwd=tmp_path)
 
 
-@pytest.mark.parametrize("given", ["ftp://host/x", "http://", "sqlite://", "sqlite:///:memory:", "file://elsewhere/x"])
+@pytest.mark.parametrize(
+    "given", ["ftp://host/x", "http://", "sqlite://", "sqlite:///:memory:", "file://elsewhere/x", "databricks"]
+)
 def test_what_is_no_tracking_store_is_refused_with_what_to_do(given):
     with pytest.raises(InvalidValue):
         uris.normalize(given)
@@ -38,6 +40,8 @@ def test_what_is_no_tracking_store_is_refused_with_what_to_do(given):
     [
         ("http://user:secret@host:5000/x", "http://host:5000/x"),
         ("postgresql://user:secret@host/db", "postgresql://user@host/db"),
+        ("postgresql://h/db?user=u&password=secret&sslmode=require", "postgresql://h/db?user=u&sslmode=require"),
+        ("mysql://h/db?Passwd=secret", "mysql://h/db"),
         ("sqlite:////a/b.db", "sqlite:////a/b.db"),
         ("/a/b", "/a/b"),
     ],

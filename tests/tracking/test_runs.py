@@ -198,11 +198,13 @@ def test_the_last_run_of_a_thread_is_remembered(experiment: Experiment) -> None:
 def test_an_address_is_printed_when_a_run_on_a_server_ends(
     server: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    millstream.set_tracking_uri(server)
+    millstream.set_tracking_uri(server.replace("http://", "http://user:secret@"))
     monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "false")
     with millstream.start_run(run_name="n") as run:
         pass
-    assert f"View run n at: {server}/#/experiments/0/runs/{run.info.run_id}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"View run n at: {server}/#/experiments/0/runs/{run.info.run_id}" in printed
+    assert "secret" not in printed
 
 
 def test_rewinding_deletes_points_from_a_step_on(experiment: Experiment) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from millstream import settings
 from millstream.artifacts import paths
 from millstream.artifacts.paths import ArtifactPath
-from millstream.errors import ArtifactNotFound, InvalidValue, Unavailable
+from millstream.errors import ArtifactNotFound, InvalidValue, LocalFileNotFound, Unavailable
 
 if TYPE_CHECKING:
     from millstream.artifacts.repository import Repository, Source
@@ -36,6 +36,8 @@ _PARTIAL_SUFFIX = ".part"
 
 def files_below(folder: str) -> list[tuple[str, ArtifactPath]]:
     """The files below a local folder with their paths relative to it, by path; links are followed, but no circle of them."""
+    if not os.path.exists(folder):
+        raise LocalFileNotFound(folder)
     if not os.path.isdir(folder):
         raise InvalidValue(f"{folder!r} is not a folder. `log_artifact` stores a single file.")
     found: list[tuple[str, ArtifactPath]] = []
@@ -57,8 +59,10 @@ def _collect(folder: str, prefix: str, above: tuple[str, ...], found: list[tuple
 def upload_files(repository: Repository, files: Sequence[tuple[str, ArtifactPath]]) -> None:
     """Store local files, several at a time. The first error is raised once no transfer is under way any more."""
     for source, _ in files:
+        if not os.path.exists(source):
+            raise LocalFileNotFound(source)
         if not os.path.isfile(source):
-            raise InvalidValue(f"There is no file {source!r}.")
+            raise InvalidValue(f"{source!r} is not a file.")
     total = sum(os.path.getsize(source) for source, _ in files)
     with Progress("Uploading", total) as progress:
         _for_each(lambda pair: repository._put(pair[0], pair[1], progress.advance), files, repository.max_threads)

@@ -87,9 +87,16 @@ def _absolute(path: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(path or ".")))
 
 
+_SECRET = re.compile("password|passwd|pwd|secret|token", re.IGNORECASE)
+"""In the name of a parameter: drivers take `?password=`."""
+
+
 def redact(uri: str) -> str:
     """The URI without credentials, for journals and messages."""
-    uri = re.sub(r"(?i)([?&][^=&]*(?:password|passwd|passfile|pwd|secret|token)[^=&]*=)[^&#]*", r"\1***", uri)
+    front, question, query = uri.partition("?")
+    if question:
+        kept = "&".join(pair for pair in query.split("&") if not _SECRET.search(pair.partition("=")[0]))
+        uri = f"{front}?{kept}" if kept else front
     parts = urlsplit(uri)
     if "@" not in parts.netloc:
         return uri

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from millstream import settings
-from millstream.client.uris import is_http
+from millstream.client.uris import is_http, redact
 from millstream.entities import (
     NOTE_TAG,
     PARENT_RUN_TAG,
@@ -167,7 +167,7 @@ def _end(opened: OpenRun, status: RunStatus) -> None:
 
 
 def _print_address(opened: OpenRun) -> None:
-    uri = opened.recorder.tracking_uri
+    uri = redact(opened.recorder.tracking_uri)
     if not is_http(uri) or settings.SUPPRESS_PRINTING_URL_TO_STDOUT.get():
         return
     info = opened.run.info
