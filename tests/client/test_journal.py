@@ -456,3 +456,86 @@ def test_logging_a_point_costs_well_under_a_microsecond(monkeypatch, tmp_path):
     other.acknowledge(other.position())
     other.close()
     assert best < 1e-6
+
+
+def test_a_control_file_begins_anew_when_all_in_it_is_delivered_and_a_later_reader_understands_it(
+    journal, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(journals, "RELEASE_BYTES", 2000)
+    append = journal.series(journal.slot("r", "loss", None, None))
+    for i in range(100):
+        journal.put(Entries("r", {"p": str(i) * 20}))
+    [control] = tmp_path.glob("*/control")
+    grown = control.stat().st_size
+    journal.acknowledge(journal.position() - 1)
+    assert control.stat().st_size == grown
+    journal.acknowledge(journal.position())
+    assert control.stat().st_size < 300
+    journal.put(Entries("r", {"later": "1"}))
+    append(1.0, 1, 1)
+    wanted = [Entries("r", {"later": "1"}), ("loss", 1.0, 1, 1)]
+    assert read_all(journal, journal.acked) == wanted
+    abandon(journal)
+    [dead] = dead_journals(tmp_path)
+    assert read_all(dead, dead.acked) == wanted
+    dead.close(delete=True)
+
+
+def test_warming_a_file_leaves_its_records_alone(journal, tmp_path):
+    append = journal.series(journal.slot("r", "k", None, None))
+    for i in range(16):
+        append(i, i, i)
+    [file] = tmp_path.glob("*/*.points")
+    before = file.read_bytes()
+    journal.warm()
+    assert file.read_bytes() == before
+    assert len(before) >= journals.START + 16 * journals.SIZE + 4096
+
+
+def test_a_record_put_while_all_before_is_acknowledged_in_memory_is_not_dropped(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    journal = Journal(URI, blocked)  # no folder: in memory
+    append = journal._append_slowly
+
+    def acknowledge_first(*arguments):
+        other = threading.Thread(target=lambda: journal.acknowledge(journal.position()))
+        other.start()
+        other.join(0.2)  # it has to wait for the lock
+        append(*arguments)
+        others.append(other)
+
+    others = []
+    journal.put(Entries("r", {"a": "1"}))
+    monkeypatch.setattr(journal, "_append_slowly", acknowledge_first)
+    journal.put(Entries("r", {"b": "2"}))
+    others[0].join()
+    assert read_all(journal, 1) == [Entries("r", {"b": "2"})]
+
+
+def test_folders_that_were_never_finished_are_cleaned_up_when_they_are_old(journal, tmp_path):
+    old, new = tmp_path / ".old", tmp_path / ".new"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (1, 1))
+    assert list(dead_journals(tmp_path)) == []
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_journals_that_nobody_here_can_deliver_are_named_with_the_reason(tmp_path, monkeypatch):
+    for name in ("damaged", "elsewhere"):
+        journal = Journal(URI, tmp_path)
+        if name == "elsewhere":
+            monkeypatch.setattr(journals.socket, "gethostname", lambda: "other-machine")
+        journal.put(Entries("r", {"a": name}))
+        monkeypatch.undo()
+        if name == "damaged":
+            assert journal.folder is not None
+            (journal.folder / "control").write_bytes(b"nonsense")
+        abandon(journal)
+    assert list(dead_journals(tmp_path)) == []
+    damaged, elsewhere = adoption.left_aside(tmp_path)
+    assert "cannot be read: its header is damaged" in damaged
+    assert "'other-machine'" in elsewhere
+    assert adoption.count_in_use(tmp_path) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +29,15 @@ from millstream.client.journal_files import (
 )
 from millstream.client.records import FORMAT, Header, Record, Slot
 
+UNFINISHED_S = 3600.0
+"""Age at which a journal's folder that has not got its name is taken for abandoned."""
+
 
 class DeadJournal:
     """A journal whose owner is gone, held by its lock; read like a live one."""
 
     def __init__(self, folder: Path, lock_file: int) -> None:
-        """Raises ValueError if there is no readable header (its owner died before it logged anything)."""
+        """Raises ValueError, which says why, if there is no header that this version can read."""
         self.folder = folder
         self._lock_file: int | None = lock_file
         self._slots: dict[int, Slot] = {}
@@ -43,8 +48,10 @@ class DeadJournal:
                 self._slots[record.slot] = record
             elif isinstance(record, Header):
                 header = record
-        if header is None or header.format != FORMAT:
-            raise ValueError("no header")
+        if header is None:
+            raise ValueError("its header is damaged")
+        if header.format != FORMAT:
+            raise ValueError(f"its format is {header.format}, and this version reads {FORMAT}")
         self.header = header
         self.journal_id = header.journal_id
         self.uri = header.uri
@@ -142,12 +149,7 @@ def dead_journals(root: Path | None = None, uri: str | None = None) -> Iterator[
         return
     root = root if root is not None else journal_root()
     host = socket.gethostname()
-    try:
-        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
-    except OSError:
-        return
-    for name in names:
-        folder = root / name
+    for folder in _folders(root):
         lock_file = _take(folder)
         if lock_file is None:
             continue
@@ -166,6 +168,45 @@ def dead_journals(root: Path | None = None, uri: str | None = None) -> Iterator[
         yield journal
 
 
+def _folders(root: Path) -> list[Path]:
+    """The journals, the oldest first. What a process left that died while it made one (nothing is logged yet) is deleted."""
+    found = []
+    try:
+        entries = sorted(os.scandir(root), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    for entry in entries:
+        if not entry.is_dir() or entry.name == "rejected":
+            continue
+        if not entry.name.startswith("."):
+            found.append(root / entry.name)
+            continue
+        with contextlib.suppress(OSError):
+            if time.time() - entry.stat().st_mtime > UNFINISHED_S:
+                shutil.rmtree(entry.path)
+    return found
+
+
+def left_aside(root: Path | None = None) -> list[str]:
+    """A sentence for each journal without an owner that nobody here can deliver: unreadable, or of another machine."""
+    found = []
+    host = socket.gethostname()
+    for folder in _folders(root if root is not None else journal_root()) if CAN_LOCK else ():
+        lock_file = _take(folder)
+        if lock_file is None:
+            continue
+        try:
+            journal = DeadJournal(folder, lock_file)
+        except (ValueError, OSError) as error:
+            os.close(lock_file)
+            found.append(f"{folder} cannot be read: {error}.")
+            continue
+        if journal.header.host != host:
+            found.append(f"{folder} was written on the machine {journal.header.host!r}: deliver it there.")
+        journal.close(delete=False)
+    return found
+
+
 def _take(folder: Path) -> int | None:
     """The journal's lock, if nobody holds it."""
     try:
@@ -180,6 +221,18 @@ def _take(folder: Path) -> int | None:
         pass
     os.close(lock_file)
     return None
+
+
+def count_in_use(root: Path | None = None) -> int:
+    """How many journals belong to processes that still run, and deliver their own."""
+    number = 0
+    for folder in _folders(root if root is not None else journal_root()):
+        lock_file = _take(folder)
+        if lock_file is not None:
+            os.close(lock_file)
+        elif (folder / "lock").exists():
+            number += 1
+    return number
 
 
 def count_waiting(root: Path | None = None) -> int:

@@ -47,6 +47,9 @@ from millstream.settings import JOURNAL_SEGMENT_BYTES
 
 log = logging.getLogger("millstream")
 
+RELEASE_BYTES = 1 << 20
+"""A control file that has grown by this much, and to more than twice its size, begins anew once all in it is delivered."""
+
 STALE_S = 5.0
 """A record reserved for this long and not written is given up: its thread was interrupted between the two."""
 
@@ -80,6 +83,8 @@ class Journal:
         self._spare: PointsFile | None = None
         self._index = -1
         self._control_end = 0
+        self._control_base = 0  # its size when it began, with all series known then
+        self._header: Header | None = None
         self._control: int | None = None
         self._ack_file: int | None = None
         self._ack_turn = 0
@@ -113,7 +118,8 @@ class Journal:
         with self._lock:
             self.begin()
             at = self._write_frame(payload)
-        self._append_slowly(None, 0, len(payload), 0.0, at, 0, CONTROL)
+            # under the lock: `acknowledge` lets go of frames when no record is left that points to one
+            self._append_slowly(None, 0, len(payload), 0.0, at, 0, CONTROL)
 
     def _write_frame(self, payload: bytes, is_slot: bool = False) -> int:
         """Append a frame to the control file (lock held); its position, which is beyond 2**62 if it is only in memory."""
@@ -133,13 +139,9 @@ class Journal:
         return at
 
     def _write_at_end(self, payload: bytes) -> int:
-        frame = FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         at = self._control_end
         assert self._control is not None
-        written = 0
-        while written < len(frame):  # a full disk may take a part: the next frame overwrites it
-            written += os.pwrite(self._control, frame[written:], at + written)
-        self._control_end = at + len(frame)
+        self._control_end = _write_all(self._control, _frame(payload), at)
         return at
 
     def _append_slowly(self, buffer: Any, at: int, timestamp: Any, value: Any, step: Any, slot: int, kind: int) -> None:
@@ -203,15 +205,23 @@ class Journal:
             try:
                 index = self._index + 1
                 size = START + SIZE * self.records_per_file
-                self._spare = PointsFile(self.folder / f"{index:08d}.points", index, size)
+                self._spare = spare = PointsFile(self.folder / f"{index:08d}.points", index, size)
             except OSError:
-                pass  # told when it is needed
+                return  # told when it is needed
+        spare.warm()
+
+    def warm(self) -> None:
+        """Spare the threads that log the first cost of the current file."""
+        with self._lock:
+            current = self._files.get(self._index)
+        if isinstance(current, PointsFile):
+            current.warm()
 
     def _start(self) -> None:
         size = max(START + 4 * SIZE, JOURNAL_SEGMENT_BYTES.get())
         self.records_per_file = (size - START) // SIZE
         self.journal_id = f"{time.time_ns():016x}-{os.getpid()}-{secrets.token_hex(4)}"
-        header = Header(
+        self._header = header = Header(
             FORMAT, self.journal_id, self.parent_id, self.uri, socket.gethostname(), os.getpid(),
             time.time_ns() // 1_000_000, self.records_per_file,
         )  # fmt: skip
@@ -228,6 +238,7 @@ class Journal:
             self._write_at_end(encode(header))
             for row in self._slots:
                 self._write_at_end(encode(row))
+            self._control_base = self._control_end
             self.folder = root / self.journal_id
             making.rename(self.folder)
         except OSError as error:
@@ -250,7 +261,9 @@ class Journal:
 
     def position(self) -> int:
         """The number that the next record will get."""
-        _, take = self._get_current()
+        return self._position_in(self._get_current()[1])
+
+    def _position_in(self, take: Any) -> int:
         if self._index < 0:
             return 0
         offset = int(repr(take.__self__)[6:].split(",")[0])  # the only public way to look at a count without moving it
@@ -305,7 +318,8 @@ class Journal:
     def record(self, at: int, length: int) -> Record | None:
         """The control record that a mark points to."""
         if at >= 1 << 62:
-            return decode(self._memory_frames[at])
+            payload = self._memory_frames.get(at)
+            return None if payload is None else decode(payload)
         if self._control is None:
             return None
         return read_frame(os.pread(self._control, FRAME.size + length, at))
@@ -326,8 +340,29 @@ class Journal:
                 gone = self._files.pop(index)
                 if gone.path is not None:
                     gone.path.unlink(missing_ok=True)
-            if self._memory_frames and position >= self.position():
+            if position >= self.position() and not self._holes:
                 self._memory_frames.clear()
+                if self._control_end - self._control_base > max(RELEASE_BYTES, self._control_base):
+                    self._release_control()
+
+    def _release_control(self) -> None:
+        """Begin the control file anew with what later points need (lock held; everything else in it is delivered)."""
+        if self.folder is None or self._control is None or self._header is None:
+            return
+        path = self.folder / "control.new"
+        try:
+            made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return  # the old one serves on
+        try:
+            size = _write_all(made, b"".join(_frame(encode(each)) for each in (self._header, *self._slots)), 0)
+            path.rename(self.folder / "control")
+        except OSError:
+            os.close(made)
+            return
+        os.close(self._control)
+        self._control, self._control_end, self._control_base = made, size, size
+        self._unwritten.clear()  # they stand among the slots
 
     @property
     def pending(self) -> int:
@@ -349,7 +384,9 @@ class Journal:
     def close(self) -> None:
         """Delete the journal if everything is delivered; else leave it for another process to adopt."""
         with self._lock:
-            delivered = self._index < 0 or self.pending <= 0
+            _, take = self._get_current()
+            self._set_current(_nothing())  # first: who logs from here on waits for the lock and begins a journal anew
+            delivered = self._index < 0 or self._position_in(take) <= self.acked
             if self._spare is not None and self._spare.path is not None and not delivered:
                 self._spare.path.unlink(missing_ok=True)
             folder = self.folder
@@ -360,8 +397,9 @@ class Journal:
             self.folder = None
             self.journal_id = ""
             self.acked = 0
-            self._set_current(_nothing())
+            lock = self._lock  # who waits for it must find it is still the one
             self._reset(parent)
+            self._lock = lock
 
     def forget_after_fork(self) -> None:
         """In a forked child: let go of the parent's journal without a trace, so that the child begins its own."""
@@ -379,6 +417,18 @@ class Journal:
             if descriptor is not None:
                 os.close(descriptor)
         self._control = self._ack_file = self._lock_file = None
+
+
+def _frame(payload: bytes) -> bytes:
+    return FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def _write_all(descriptor: int, data: bytes, at: int) -> int:
+    """Write at a position; the position after it. A full disk may take a part: the next frame overwrites that."""
+    written = 0
+    while written < len(data):
+        written += os.pwrite(descriptor, data[written:], at + written)
+    return at + len(data)
 
 
 def _nothing() -> tuple[Any, Callable[[], int]]:

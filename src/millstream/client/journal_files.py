@@ -82,17 +82,40 @@ class PointsFile:
 
     def __init__(self, path: Path, index: int, size: int) -> None:
         self.path: Path | None = path
+        self._page = -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+        room = self._page + mmap.ALLOCATIONGRANULARITY  # a page that no record uses, for `warm`
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, size)
+                os.posix_fallocate(descriptor, 0, room)
             else:  # macOS
-                os.write(descriptor, bytes(size))
+                os.write(descriptor, bytes(room))
             os.pwrite(descriptor, FILE_HEADER.pack(MAGIC, FORMAT, index), 0)
             self.buffer: bytearray | mmap.mmap = mmap.mmap(descriptor, size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
+        finally:
+            os.close(descriptor)
+
+    def warm(self) -> None:
+        """Pay what the file system asks once for the first page of a file that is written through its mapping (1 to 2 ms on
+        ext4, 2026-11-23; later pages cost 3 µs): here, on the page after the records, in a system call that does not hold the GIL.
+        """
+        if self.path is None or not hasattr(os, "preadv"):
+            return
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:  # delivered and deleted
+            return
+        try:
+            with (
+                mmap.mmap(descriptor, mmap.ALLOCATIONGRANULARITY, offset=self._page) as page,
+                memoryview(page)[:8] as view,
+            ):
+                os.preadv(descriptor, [view], FILE_HEADER.size)  # zeros
+        except (OSError, ValueError):
+            pass  # then the first point there pays
         finally:
             os.close(descriptor)
 
