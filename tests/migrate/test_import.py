@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
 from millstream.entities import MAX_DOUBLE, Run, ViewType
-from millstream.errors import InvalidValue
+from millstream.errors import InvalidValue, MissingLibrary
 from millstream.migrate import Report, import_into, open_source
 from millstream.store.tables import run_tags, runs
 from millstream.store.tracking import SqlTrackingStore, open_store
@@ -185,6 +186,22 @@ def test_what_is_not_mlflows_is_refused_with_a_reason(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "other.db").close()
     with pytest.raises(InvalidValue, match="not made by MLflow"):
         open_source(f"sqlite:///{tmp_path / 'other.db'}")
+    with pytest.raises(InvalidValue, match="no file"):
+        open_source(f"sqlite:///{tmp_path / 'missing.db'}")
+    assert not (tmp_path / "missing.db").exists()
+    with pytest.raises(InvalidValue, match="not a database URL"):
+        open_source("sqlite:mlflow.db")
+
+
+def test_a_database_is_read_with_our_driver_unless_another_is_named(database_url: str) -> None:
+    path = make_url(database_url)
+    if path.database and path.get_backend_name() == "sqlite":
+        sqlite3.connect(path.database).close()
+    plain = path.set(drivername=path.get_backend_name()).render_as_string(hide_password=False)
+    with pytest.raises(InvalidValue, match="not made by MLflow"):
+        open_source(plain)
+    with pytest.raises(MissingLibrary):
+        open_source("mssql+pymssql://nobody@127.0.0.1/nothing")
     with pytest.raises(InvalidValue, match="Cannot import from gopher:"):
         open_source("gopher://x")
 

@@ -6,6 +6,7 @@ Tables and columns are reflected, so that what an older release lacks is simply 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,7 @@ from millstream.entities import (
 )
 from millstream.errors import InvalidValue
 from millstream.migrate.source import SourceModel, SourceRun
+from millstream.store.database import missing_driver, with_driver
 
 _BATCH = 10_000
 _TABLES = (
@@ -48,14 +50,22 @@ class DatabaseSource:
     """Reads a database of MLflow; writes nothing."""
 
     def __init__(self, uri: str) -> None:
-        url = sa.make_url(uri)
+        try:
+            url = with_driver(sa.make_url(uri))
+        except (sa.exc.ArgumentError, ValueError):
+            raise InvalidValue("The source's address is not a database URL such as sqlite:///mlflow.db.") from None
         self.name = f"database {url.render_as_string(hide_password=True)}"
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():  # SQLite would make it
+            raise InvalidValue(f"There is no file {url.database!r} to import.")
         try:
             self._engine = sa.create_engine(url)
             existing = set(sa.inspect(self._engine).get_table_names())
+        except ModuleNotFoundError as error:
+            raise missing_driver(url, error, "A source") from None
         except sa.exc.SQLAlchemyError as error:
             raise InvalidValue(f"Cannot open {self.name}: {error.__class__.__name__}. Check the address.") from None
         if not {"experiments", "runs", "metrics"} <= existing:
+            self.close()
             raise InvalidValue(f"{self.name} was not made by MLflow: it has no tables experiments, runs and metrics.")
         metadata = sa.MetaData()
         metadata.reflect(self._engine, only=[name for name in _TABLES if name in existing], resolve_fks=False)

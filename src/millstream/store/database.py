@@ -516,7 +516,7 @@ def parse_url(uri: str) -> URL:
         raise InvalidValue(
             "The store's address is not a database URL such as sqlite:///runs.db or postgresql://user@host/database."
         ) from None
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    url = with_driver(url)
     if url.get_backend_name() not in ("sqlite", "postgresql", "mysql", "mariadb"):
         raise InvalidValue(
             f"A store in {url.get_backend_name()!r} is not supported. Use SQLite, PostgreSQL, MySQL or MariaDB."
@@ -527,6 +527,17 @@ def parse_url(uri: str) -> URL:
         assert url.database is not None
         url = url.set(database=os.path.abspath(os.path.expanduser(url.database)))
     return url
+
+
+def with_driver(url: URL) -> URL:
+    """The URL with the driver that we use, unless it names one."""
+    return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+
+
+def missing_driver(url: URL, error: ModuleNotFoundError, what: str) -> MissingLibrary:
+    """The error to raise when the driver of a database cannot be imported; `what` wants it, such as "A store"."""
+    package = error.name or url.get_driver_name()
+    return MissingLibrary(package, f"{what} at {url.get_backend_name()}", _EXTRAS.get(package))
 
 
 def create_engine(url: URL, lock_timeout_s: float = 60.0) -> sqlalchemy.Engine:
@@ -559,8 +570,7 @@ def _engine(url: URL, lock_timeout_s: float) -> sqlalchemy.Engine:
     except NoSuchModuleError:
         raise InvalidValue(f"SQLAlchemy has no dialect {url.drivername!r}.") from None
     except ModuleNotFoundError as error:
-        package = error.name or url.get_driver_name()
-        raise MissingLibrary(package, f"A store at {url.get_backend_name()}", _EXTRAS.get(package)) from None
+        raise missing_driver(url, error, "A store") from None
 
 
 def _prepare_file(url: URL, create: bool) -> None:
