@@ -1,7 +1,8 @@
 """Statements of run search: shapes of queries, compiled once each.
 
 A query starts somewhere and looks everything else up from there, row by row. On SQLite the order of the joins is forced:
-its planner knows nothing of how values are distributed, `runs` (the caller) has counted. Other databases plan themselves.
+its planner knows nothing of how values are distributed, `runs` (the caller) has counted. Other databases order the joins
+themselves.
 """
 
 from __future__ import annotations

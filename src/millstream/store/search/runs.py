@@ -1,6 +1,6 @@
 """Run search: which runs match, in which order, one page at a time.
 
-On SQLite a search is planned here, by counting. For each experiment there are several ways to the same answer:
+On SQLite and PostgreSQL a search is planned here, by counting. For each experiment there are several ways to the same answer:
 
 * *walk* an index in the order asked for and test each run, until the page is full: good when many runs match;
 * *drive*: start from the clause that fewest runs pass, then sort: good when few match.
@@ -9,7 +9,7 @@ Which one wins depends on data, so both are tried with growing budgets: the size
 then so many entries are walked, then the budget grows by what the walk has shown. The work is never more than a few times
 that of the better way. A page token says where in the order a page ended, so that the next one starts there.
 
-PostgreSQL and MySQL have statistics and plan the one general statement themselves.
+MySQL plans the one general statement itself, and so does any database when very many experiments are searched.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from millstream.store.search.tree import Entity, OrderKey
 from millstream.store.tables import ACTIVE, DELETED
 
 MAX_PARTITIONS = 500
-"""Most experiments that SQLite searches one by one; more are searched in one general statement."""
+"""Most experiments that are searched one by one; more are searched in one general statement."""
 PARTITIONED = ("sqlite", "postgresql")
 FIRST_BUDGET = 300
 """Index entries looked at before anything is known; about 0.5 ms."""
@@ -196,7 +196,7 @@ class _Phase(Struct):
 
 
 class _Partition:
-    """The runs of one experiment in one stage of life, on SQLite."""
+    """The runs of one experiment in one stage of life."""
 
     def __init__(self, search: _Search, experiment: int, lifecycle: int) -> None:
         self.search = search
