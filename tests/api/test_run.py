@@ -13,6 +13,8 @@ import time
 import psutil
 import pytest
 
+from millstream.server import run
+
 SCRIPT = """
 from millstream.server.run import serve
 serve(port=0, workers={workers}, backend_store_uri={store!r}, artifacts_destination={artifacts!r}, **{more!r})
@@ -217,6 +219,15 @@ def test_a_server_without_the_proxy_answers_503_there(launch):
     assert server.ask("GET", "/api/2.0/mlflow-artifacts/artifacts/a/b.txt")[0] == 503
     assert server.ask("GET", "/api/2.0/mlflow-artifacts/artifacts")[0] == 503
     assert server.ask("GET", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
+
+
+def test_a_low_limit_of_open_files_is_raised():
+    code = (
+        "import resource as r; from millstream.server import run; hard = r.getrlimit(r.RLIMIT_NOFILE)[1]; "
+        "r.setrlimit(r.RLIMIT_NOFILE, (256, hard)); run.allow_connections(); print(r.getrlimit(r.RLIMIT_NOFILE)[0], hard)"
+    )
+    soft, hard = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split()
+    assert int(soft) == (run.WANTED_FILES if int(hard) < 0 else min(run.WANTED_FILES, int(hard)))
 
 
 def test_the_log_is_json_lines(launch):

@@ -42,6 +42,7 @@ KEEP_ALIVE_S = 120
 GRACE_S = 15
 """How long requests in work may take after the signal to stop."""
 
+WANTED_FILES = 1 << 16
 RESTART_PAUSE_S = 1.0
 _READY = "ready"
 _WILDCARDS = ("", "0.0.0.0", "::")
@@ -270,7 +271,19 @@ def make_server(config: ServerConfig, ready: Callable[[], None], lifeline: int |
     )
 
 
+def allow_connections() -> None:
+    """Raise the soft limit of open files, often 1,024, as far as the system lets us: every client that waits costs one."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _run(config: ServerConfig, sock: socket.socket, ready: Callable[[], None], lifeline: int | None = None) -> None:
+    allow_connections()
     log(logging.INFO, "starting", address=_address(config), process=os.getpid())
     server = make_server(config, ready, lifeline)
     gc.collect()
