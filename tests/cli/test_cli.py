@@ -89,6 +89,13 @@ def test_runs_are_listed_described_deleted_and_restored(call: Call, run_id: str)
     assert len(read(call("runs", "list", "-x", "1", "--json"))) == 1
 
 
+def test_what_is_stored_does_not_command_the_terminal(call: Call, store_uri: str, run_id: str) -> None:
+    MillstreamClient(store_uri).create_run("1", run_name="\x1b]0;owned\x07\x1b[2Jevil\x9b1m")
+    listed = call("runs", "list", "-x", "1").stdout
+    assert "evil" in listed
+    assert not {"\x1b", "\x07", "\x9b"} & set(listed)
+
+
 def test_a_run_can_be_created_and_rewound(call: Call, run_id: str) -> None:
     created = read(call("runs", "create", "-n", "vision", "--run-name", "empty", "--json"))
     assert read(call("runs", "describe", "-r", created["run_id"]))["info"]["status"] == "FINISHED"
