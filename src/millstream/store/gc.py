@@ -115,9 +115,8 @@ def collect(
         if db.write(partial(_remove_experiment, item=experiment)):
             collected.experiment_ids.append(experiment.public_id)
             if experiment.location.rstrip("/").rsplit("/", 1)[-1] == experiment.public_id:
-                locations.append(
-                    (experiment.location, experiment.public_id)
-                )  # else the user chose it, and other things may be there
+                # else the user chose it, and other things may be there
+                locations.append((experiment.location, experiment.public_id))
     if delete_artifacts is not None:
         for location, public_id in locations:
             try:
