@@ -222,6 +222,18 @@ def test_closing_commits_what_is_queued(database_url: str) -> None:
 
 
 @pytest.mark.sqlite_only
+def test_a_write_that_comes_when_the_writer_has_stopped_is_not_left_waiting(db: Database) -> None:
+    db.start_writer_thread()
+    db.writer.stop_thread()
+    assert db.writer.submit(lambda session: add(session, "a"), "").result(10) is not None
+
+    async def write() -> int | None:
+        return await asyncio.wait_for(db.submit_async(lambda: db.write(lambda session: add(session, "b"))), 10)
+
+    assert asyncio.run(write()) is not None
+    assert count(db) == 2
+
+
 def test_a_child_process_made_by_fork_reads_and_writes(db: Database) -> None:
     db.write(lambda session: add(session, "parent"))
     pid = os.fork()

@@ -121,6 +121,7 @@ class Writer:
         if thread is not None:
             self._queue.put(None)
             thread.join()
+            self._drain()
 
     @property
     def has_thread(self) -> bool:
@@ -145,6 +146,25 @@ class Writer:
             raise Overloaded(f"{self._max_queued} writes are waiting already. Send the request again in a moment.")
         request.future = future
         self._queue.put(request)
+        if self._thread is None:  # it is stopping, or has stopped: nobody may look at the queue any more
+            self._drain()
+
+    def _drain(self) -> None:
+        """Commit what came behind the thread's last look at the queue."""
+        group: list[Request[Any]] = []
+        while True:
+            try:
+                request = self._queue.get_nowait()
+            except Empty:
+                break
+            if request is None:  # for the thread, which is not there yet; whoever stops it drains once more
+                self._queue.put(None)
+                break
+            group.append(request)
+        if group:
+            with self._lock:
+                self.run_group(group)
+            _deliver(group)
 
     def _serve(self) -> None:
         is_open = True
