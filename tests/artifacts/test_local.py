@@ -346,8 +346,11 @@ def test_an_empty_folder_comes_down_as_one(repository, tmp_path):
 def test_what_is_missing_cannot_be_stored_or_fetched(repository, tmp_path):
     with pytest.raises(InvalidValue, match="no file"):
         repository.log_file(tmp_path / "nope")
-    with pytest.raises(InvalidValue, match="not a folder"):
+    with pytest.raises(InvalidValue, match="no file or folder"):
         repository.log_folder(tmp_path / "nope")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidValue, match="not a folder"):
+        repository.log_folder(tmp_path / "file")
     for destination in (None, tmp_path / "back"):
         with pytest.raises(ArtifactNotFound):
             repository.download("nope", destination)

@@ -16,7 +16,7 @@ class Request:
         self.path = urlsplit(path).path
         self.query = urlsplit(path).query
         self.headers = headers
-        self.json: Any = json.loads(body) if body else None
+        self.json: Any = json.loads(body) if body and "json" in headers.get("content-type", "") else None
 
 
 Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]] | None
@@ -54,7 +54,7 @@ class ScriptedServer:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
             def log_message(self, *args: Any) -> None: ...
 

@@ -124,6 +124,65 @@ def test_with_the_setting_every_call_waits_and_raises_at_once(client, run, other
     assert other.get_run(run.info.run_id).info.status == RunStatus.FINISHED
 
 
+@pytest.mark.parametrize("synchronous", [True, None])
+def test_a_batch_takes_numbers_of_all_kinds_and_logs_nothing_if_one_is_wrong(client, run, synchronous):
+    import numpy as np
+
+    run_id = run.info.run_id
+    client.log_batch(run_id, [Metric("m", np.float32(0.5), np.int64(1000), np.int64(3))], synchronous=synchronous)
+    for wrong in (Metric("m", "text", 1, 1), Metric("m", 1.0, -1, 1), Metric("m", 1.0, 1, 1.5), Metric("", 1.0, 1, 1)):
+        with pytest.raises(InvalidValue):
+            client.log_batch(run_id, [Metric("m", 7.0, 1, 9), wrong], synchronous=synchronous)
+    history = client.get_metric_history(run_id, "m")
+    assert [(point.value, point.step, point.timestamp) for point in history] == [(0.5, 3, 1000)]
+    assert history.token is None
+
+
+def test_inputs_and_outputs_of_a_run_are_there_and_empty(client, experiment_id):
+    made = client.create_run(experiment_id)
+    for run in (made, client.get_run(made.info.run_id)):
+        assert run.inputs.dataset_inputs == []
+        assert run.outputs.model_outputs == []
+
+
+def test_a_missing_local_file_is_what_python_and_mlflow_call_it(client, run, tmp_path):
+    for log in (client.log_artifact, client.log_artifacts):
+        with pytest.raises(FileNotFoundError, match="no file or folder"):
+            log(run.info.run_id, tmp_path / "missing")
+        with pytest.raises(InvalidValue):
+            log(run.info.run_id, tmp_path / "missing")
+
+
+def test_runs_may_end_while_other_threads_begin_series(client, run, experiment_id):
+    import sys
+    import threading
+
+    stop = threading.Event()
+    failed = []
+
+    def log():
+        number = 0
+        while not stop.is_set():
+            try:
+                client.recorder.series(run.info.run_id, f"k{number}")
+            except Exception as error:
+                failed.append(error)
+            number += 1
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=log)
+    thread.start()
+    try:
+        for _ in range(5):
+            client.set_terminated(client.create_run(experiment_id).info.run_id)
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert failed == []
+
+
 def test_nan_and_infinities_travel(client, run):
     for step, value in enumerate([math.nan, math.inf, -math.inf, -0.0]):
         client.log_metric(run.info.run_id, "m", value, step=step, timestamp=step)

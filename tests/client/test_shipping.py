@@ -419,6 +419,131 @@ def test_sync_reports_what_it_cannot_deliver_and_leaves_it(monkeypatch, journal_
     assert len(list(journal_dir.iterdir())) == 1
 
 
+def test_sync_names_journals_that_cannot_be_delivered_from_here(monkeypatch, journal_dir, caplog):
+    folder = journal_dir / "0-1-ab"
+    folder.mkdir(parents=True)
+    (folder / "lock").write_text("")
+    (folder / "control").write_bytes(b"nonsense")
+    report = sync(timeout=0.3)
+    assert report.in_use == 0
+    assert report.aside == [f"{folder} cannot be read: its header is damaged."]
+    assert len(re.findall("cannot be read", caplog.text)) == 1
+
+
+def test_each_run_that_was_refused_raises_once_at_the_first_barrier_that_speaks_for_it(client):
+    good, bad, worse = (client.create_run("0").info.run_id for _ in range(3))
+    client.delete_run(bad)
+    client.delete_run(worse)
+    for run_id in (good, bad, worse):
+        client.log_metric(run_id, "m", 1.0)
+    assert client.flush(good)
+    with pytest.raises(MillstreamError, match=bad):
+        client.flush()
+    assert client.flush(bad)
+    with pytest.raises(MillstreamError, match=worse):
+        client.flush(worse)
+    assert client.flush()
+
+
+def test_flush_all_delivers_to_every_store_although_one_refuses(client, tmp_path):
+    from millstream.client.recorder import flush_all
+
+    bad = client.create_run("0").info.run_id
+    client.delete_run(bad)
+    elsewhere = MillstreamClient(f"sqlite:///{tmp_path / 'other.db'}")
+    run_id = elsewhere.create_run("0").info.run_id
+    client.log_metric(bad, "m", 1.0)
+    elsewhere.log_metric(run_id, "m", 1.0)
+    with pytest.raises(MillstreamError, match="deleted"):
+        flush_all()
+    assert elsewhere.recorder.journal.pending == 0
+
+
+def test_that_records_are_not_delivered_is_said_once_until_delivery_works_again(caplog, monkeypatch):
+    is_up = False
+    server = ScriptedServer(lambda request: (200, {}) if is_up else (503, {"error_code": "TEMPORARILY_UNAVAILABLE"}))
+    client = fresh(server.uri)
+
+    def said():
+        return len(re.findall("are not delivered", caplog.text))
+
+    for _ in range(3):
+        client.log_metric("r", "m", 1.0)
+        assert not client.flush(timeout=0.2)
+    assert said() == 1
+    is_up = True
+    assert client.flush(timeout=10)
+    is_up = False
+    client.log_metric("r", "m", 2.0)
+    assert not client.flush(timeout=0.2)
+    assert said() == 2
+    is_up = True
+    client.recorder.close()
+    server.close()
+
+
+def test_a_window_that_cannot_be_planned_is_read_again(client, monkeypatch):
+    from millstream.client import delivery
+
+    run_id = client.create_run("0").info.run_id
+    plan, failures = delivery.plan, []
+
+    def fails_once(*arguments):
+        if not failures:
+            failures.append(arguments)
+            raise RuntimeError("cut short")
+        return plan(*arguments)
+
+    monkeypatch.setattr(delivery, "plan", fails_once)
+    client.log_metric(run_id, "m", 1.0, step=4)
+    client.flush()
+    assert failures
+    assert steps(client, run_id) == [4]
+
+
+def test_files_of_an_offline_run_reach_a_server_whose_password_stands_in_the_uri(monkeypatch, tmp_path):
+    (tmp_path / "a.txt").write_text("x")
+
+    def answer(request):
+        if "authorization" not in request.headers:
+            return 401, {"error_code": "UNAUTHENTICATED", "message": "who?"}
+        if request.path.endswith(("runs/get", "runs/create")):
+            return 200, {"run": {"info": {"run_id": "r", "artifact_uri": "mlflow-artifacts:/0/r/artifacts"}}}
+        return 200, {}
+
+    server = ScriptedServer(answer)
+    monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
+    client = fresh(server.uri.replace("http://", "http://user:secret@"))
+    run_id = client.create_run("0").info.run_id
+    client.log_artifact(run_id, tmp_path / "a.txt")
+    monkeypatch.delenv("MILLSTREAM_OFFLINE")
+    assert client.flush(timeout=10)
+    assert next(request.path for request in server.requests if request.verb == "PUT").endswith("0/r/artifacts/a.txt")
+    client.recorder.close()
+    server.close()
+
+
+def test_files_that_a_server_refuses_are_kept(monkeypatch, tmp_path, journal_dir):
+    (tmp_path / "a.txt").write_text("precious")
+
+    def answer(request):
+        if request.verb == "PUT":
+            return 413, {"error_code": "PAYLOAD_TOO_LARGE", "message": "too much"}
+        return 200, {"run": {"info": {"run_id": "r", "artifact_uri": "mlflow-artifacts:/0/r/artifacts"}}}
+
+    server = ScriptedServer(answer)
+    monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
+    client = fresh(server.uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_artifact(run_id, tmp_path / "a.txt")
+    monkeypatch.delenv("MILLSTREAM_OFFLINE")
+    with pytest.raises(MillstreamError, match="too much"):
+        client.flush(timeout=10)
+    client.recorder.close()
+    server.close()
+    assert [path.read_text() for path in journal_dir.glob("rejected/*.files/*/a.txt")] == ["precious"]
+
+
 def test_journals_can_be_delivered_elsewhere(monkeypatch, uri, client):
     monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
     offline = fresh("http://127.0.0.1:9")

@@ -230,14 +230,16 @@ def test_a_database_that_became_read_only_is_said_and_everything_waits(uri, tmp_
     store = open_store(uri, artifact_root=str(tmp_path))
     store.close()
     client.transport.close()
-    database.rename(kept)
-    database.mkdir()  # whatever opens it now fails, for root too
+    with client.recorder.shipper._working:  # between the two steps it would make an empty database
+        database.rename(kept)
+        database.mkdir()  # whatever opens it now fails, for root too
     client.log_metric(run_id, "m", 1.0, step=1)
     with caplog.at_level(logging.WARNING):
         assert client.flush(timeout=1.0) is False
     assert "kept in the journal for now" in caplog.text
-    database.rmdir()
-    kept.rename(database)
+    with client.recorder.shipper._working:
+        database.rmdir()
+        kept.rename(database)
     assert client.flush(timeout=30)
     assert steps(client, run_id) == [1]
     client.recorder.close()

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from millstream.entities import Metric
 from millstream.errors import InvalidValue
 from millstream.settings import TRUNCATE_LONG_VALUES
 
@@ -113,3 +114,15 @@ def checked_integer(name: str, value: Any) -> int:
     if not -(2**63) <= number < 2**63:
         raise InvalidValue(f"A metric's {name} must fit 64 bits, and {number} does not.")
     return number
+
+
+def point(metric: Metric) -> Metric:
+    """The point with plain numbers, if it may be logged; else InvalidValue."""
+    key(metric.key)
+    value, step, timestamp = metric.value, metric.step, metric.timestamp
+    number, at, when = checked_value(value), checked_integer("step", step), checked_integer("timestamp", timestamp)
+    if when < 0:
+        raise InvalidValue(f"A metric's timestamp is in ms since 1970 and cannot be negative: {when}.")
+    if type(value) is float and type(step) is int and type(timestamp) is int:
+        return metric
+    return Metric(metric.key, number, when, at, metric.model_id, metric.dataset_name, metric.dataset_digest)

@@ -33,6 +33,8 @@ from millstream.entities import (
     PagedList,
     Param,
     Run,
+    RunInputs,
+    RunOutputs,
     RunStatus,
     RunTag,
     SeriesSummary,
@@ -165,11 +167,13 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
         run = self._recorder.create_run(str(experiment_id), run_name or "", tags, start_time, user_id)
         if run.info.artifact_uri:
             self._know_root(run.info.run_id, run.info.artifact_uri)
-        return run
+        return _whole(run)
 
     def get_run(self, run_id: str) -> Run:
         offline = self._recorder.offline_run(run_id)
-        return offline if offline is not None else self._call(runs.get, runs.GetRun(self._server_id(run_id))).run
+        return _whole(
+            offline if offline is not None else self._call(runs.get, runs.GetRun(self._server_id(run_id))).run
+        )
 
     def get_parent_run(self, run_id: str) -> Run | None:
         """The run that the tag `mlflow.parentRunId` names; None without one."""
@@ -302,8 +306,6 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
         """Log many things of any number; all are checked before the first is logged."""
         texts, marks = _pairs(params), {tag.key: tag.value for tag in tags}
         if self._is_now(run_id, synchronous):
-            for metric in metrics:
-                checks.key(metric.key)
             self._recorder.write_now(run_id, metrics, checks.params(texts), checks.tags(marks))
             return None
         self._recorder.log_batch(run_id, metrics, texts, marks)
@@ -332,14 +334,14 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
 
     # ------------------------------------------------------------ histories
 
-    def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
-        """All points of a metric, in order of timestamp, step, value."""
-        found: list[Metric] = []
+    def get_metric_history(self, run_id: str, key: str) -> PagedList[Metric]:
+        """All points of a metric, in order of timestamp, step, value; `.token` is None, since there are no more."""
+        found: PagedList[Metric] = PagedList()
         token = ""
         while True:
             req = metrics.GetHistory(self._server_id(run_id), key, HISTORY_PAGE, token)
             page = self._call(metrics.get_history, req)
-            found = page.metrics if not found else found + page.metrics
+            found += page.metrics
             token = page.next_page_token or ""
             if not token:
                 return found
@@ -378,6 +380,13 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
         ids = [self._server_id(run_id) for run_id in run_ids]
         req = metrics.GetHistoryInterval(ids, key, start_step, end_step, max_results)
         return self._call(metrics.get_history_bulk_interval, req).metrics
+
+
+def _whole(run: Run) -> Run:
+    """The run with inputs and outputs, which answers leave out when there are none."""
+    run.inputs = run.inputs or RunInputs()
+    run.outputs = run.outputs or RunOutputs()
+    return run
 
 
 def _pairs(params: Iterable[Param]) -> dict[str, object]:

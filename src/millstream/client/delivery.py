@@ -220,13 +220,15 @@ class Delivery:
         Raises what kept it from being delivered; the next call goes on with the same request.
         """
         if not self._waiting:
-            found, self._position = self.source.read(self._position, WINDOW)
+            found, position = self.source.read(self._position, WINDOW)
             if not found:
+                self._position = position
                 if self._position != self.source.acked:
                     self.source.acknowledge(self._position)
                 return False
             self._waiting = plan(found, self.source, self.report, self._is_polite())
             self._waiting.reverse()
+            self._position = position  # not before: what cannot be planned is read again
         while self._waiting:
             item = self._waiting[-1]
             try:
@@ -333,7 +335,7 @@ class Delivery:
         if path is None or not path.exists():
             return  # delivered before, and the process died just then
         run = self._transport.call(runs.get, runs.GetRun(self._run_ids[item.run_id]), retry=False).run
-        repository = open_repository(run.info.artifact_uri or "", tracking_uri=self._transport.uri)
+        repository = open_repository(run.info.artifact_uri or "", tracking_uri=self._transport.given_uri)
         for entry in sorted(path.iterdir()):
             if entry.is_dir():
                 target = f"{item.artifact_path}/{entry.name}" if item.artifact_path else entry.name
@@ -344,6 +346,18 @@ class Delivery:
         self.report.files += 1
 
     # ------------------------------------------------------------ what is refused
+
+    def _keep_file(self, item: records.File, place: Path) -> str:
+        """Move what a refused item stands for out of the journal, which is deleted when it is delivered; a remark for the log."""
+        folder = self.source.files_folder()
+        if folder is None or not (folder / item.name).exists():
+            return ""
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.move(folder / item.name, place / item.name)
+        except OSError as error:
+            return f" Its files could not be kept ({error})."
+        return f" Its files are in {place / item.name}."
 
     def _refuse(self, item: Item, error: BaseException) -> None:
         shown = error if isinstance(error, MillstreamError) else MillstreamError(f"{type(error).__name__}: {error}")
@@ -360,6 +374,8 @@ class Delivery:
                 "item": msgspec.to_builtins(item),
             }
             kept = _append_line(self._rejected / f"{self.source.journal_id}.jsonl", line)
+            if isinstance(item, records.File):
+                kept += self._keep_file(item, self._rejected / f"{self.source.journal_id}.files")
         log.error("Run %s: the server refused what was logged: %s%s", item.run_id, shown.message, kept)
         if self._on_refused is not None:
             self._on_refused(item.run_id, shown)

@@ -54,7 +54,7 @@ class HttpTransport:
         parts = urlsplit(uri)
         self.uri = redact(uri)
         self._base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self._given = uri
+        self.given_uri = uri
         self._pool: urllib3.PoolManager | None = None
         self._lock = threading.Lock()
         self._sign: auth.Sign | None = None
@@ -173,7 +173,7 @@ class HttpTransport:
         if self._headers is None or self._headers[0] != wanted:
             headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **auth.extra_headers()}
             self._sign = auth.signer()
-            authorization = None if self._sign else auth.authorization(self._given)
+            authorization = None if self._sign else auth.authorization(self.given_uri)
             if authorization:
                 headers["Authorization"] = authorization
             self._headers = (wanted, headers)

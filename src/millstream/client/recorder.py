@@ -58,7 +58,7 @@ from millstream.entities import (
     RunStatus,
     RunTag,
 )
-from millstream.errors import InvalidValue, MillstreamError, ParamChanged
+from millstream.errors import InvalidValue, LocalFileNotFound, MillstreamError, ParamChanged
 from millstream.settings import FLUSH_TIMEOUT, OFFLINE, SYNC
 
 log = logging.getLogger("millstream")
@@ -103,6 +103,7 @@ class Recorder:
         self._params: dict[str, dict[str, str]] = {}
         self._offline_runs: dict[str, Run] = {}
         self._said_offline = False
+        self._said_undelivered = False
         self._finalizer: object = None
 
     def root(self) -> Path:
@@ -194,8 +195,7 @@ class Recorder:
     ) -> None:
         """Log points, params and tags together; all are checked before any is logged."""
         checked_params, checked_tags = checks.params(params or {}), checks.tags(tags or {})
-        for metric in metrics:
-            checks.key(metric.key)
+        metrics = [checks.point(metric) for metric in metrics]
         self._check_params(run_id, checked_params)
         if SYNC.get():
             self.write_now(run_id, metrics, checked_params, checked_tags)
@@ -226,8 +226,8 @@ class Recorder:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Write and wait for the store, after what was logged before. Raises what the server answers."""
+        items = [checks.point(metric) for metric in metrics]
         self.flush(run_id)
-        items = list(metrics)
         texts = [Param(*pair) for pair in (params or {}).items()]
         marks = [RunTag(*pair) for pair in (tags or {}).items()]
         server_id = self.run_ids[run_id]
@@ -347,10 +347,12 @@ class Recorder:
         """Keep a copy of a file or folder of an offline run in the journal; it is uploaded when the run is.
 
         Raises:
-            InvalidValue: the journal is only in memory.
+            InvalidValue: the journal is only in memory. LocalFileNotFound: there is no such file.
         """
         import shutil
 
+        if not os.path.exists(local_path):
+            raise LocalFileNotFound(local_path)
         folder = self.journal.files_folder()
         if folder is None:
             raise InvalidValue(
@@ -370,17 +372,19 @@ class Recorder:
         req = runs.UpdateRun(checks.run_id(run_id), RunStatus(status), now)
         if (offline := self.offline_run(run_id)) is not None:
             offline.info.status, offline.info.end_time = RunStatus(status), now
-        if SYNC.get() and not self.is_offline(run_id):
-            self.flush(run_id, adopt=True)
-            req.run_id = self.run_ids[run_id]
-            self.transport.call(runs.update, req)
-        else:
-            self.call_later(runs.update, run_id, req)
-            self.flush(run_id, adopt=True)
-        self._params.pop(run_id, None)
-        for name in [name for name in self._appenders if name[0] == run_id]:
-            del self._appenders[name]
-            self.plain.pop((name[0], name[1]), None)
+        try:
+            if SYNC.get() and not self.is_offline(run_id):
+                self.flush(run_id, adopt=True)
+                req.run_id = self.run_ids[run_id]
+                self.transport.call(runs.update, req)
+            else:
+                self.call_later(runs.update, run_id, req)
+                self.flush(run_id, adopt=True)
+        finally:
+            self._params.pop(run_id, None)
+            for name in [name for name in list(self._appenders) if name[0] == run_id]:  # threads may add to it
+                self._appenders.pop(name, None)
+                self.plain.pop((name[0], name[1]), None)
 
     # ------------------------------------------------------------ barriers
 
@@ -388,19 +392,21 @@ class Recorder:
         """Wait until everything logged before is stored, at most `timeout` seconds (default: the setting FLUSH_TIMEOUT).
 
         Returns False, after one clear line on the log, if it could not be delivered in time; it stays in the journal then.
-        Raises the first error that the server gave for what was logged to `run_id` (any run if None) since the last barrier,
-        or the error that keeps everything from being delivered (wrong password).
+        Raises the first error that the server gave for what was logged to `run_id` since the run's last barrier, or the error
+        that keeps everything from being delivered (wrong password). Without `run_id` it speaks for all runs that this process
+        logs to: it raises the first error of any run, once. What was refused of other runs is raised by the next barrier.
 
         Args:
             adopt: also deliver journals that processes left which died, such as forked workers.
         """
         delivered = self._deliver(timeout, adopt)
-        if not delivered:
+        if delivered:
+            self._said_undelivered = False
+        else:
             self._tell_undelivered()
-        mine = [pair for pair in self.shipper.errors if run_id is None or pair[0] == run_id]
-        if mine:
-            self.shipper.errors = [pair for pair in self.shipper.errors if pair not in mine]
-            raise mine[0][1]
+        refused = self.shipper.take_refusal(run_id)
+        if refused is not None:
+            raise refused
         error = self.shipper.last_error
         if not delivered and isinstance(error, MillstreamError) and delivery.is_blocking(error):
             raise error
@@ -424,8 +430,10 @@ class Recorder:
         return self.shipper.wait(journal.position(), limit, adopt)
 
     def _tell_undelivered(self) -> None:
-        if OFFLINE.get() or self.journal.pending <= 0:
+        """One line, once until delivery works again."""
+        if OFFLINE.get() or self.journal.pending <= 0 or self._said_undelivered:
             return
+        self._said_undelivered = True
         where = "in memory only" if self.journal.in_memory else f"in {self.journal.folder}"
         reason = self.shipper.last_error
         log.warning(
@@ -541,9 +549,17 @@ def get_recorder(tracking_uri: str | os.PathLike[str] | None = None) -> Recorder
 
 
 def flush_all(timeout: float | None = None) -> bool:
-    """Wait for all recorders of this process; raises like `Recorder.flush`."""
-    delivered = [recorder.flush(timeout=timeout) for recorder in list(_recorders.values())]
-    return all(delivered)
+    """Wait for all recorders of this process, and then raise like `Recorder.flush`."""
+    delivered = True
+    first: MillstreamError | None = None
+    for recorder in list(_recorders.values()):
+        try:
+            delivered = recorder.flush(timeout=timeout) and delivered
+        except MillstreamError as error:
+            first = first or error
+    if first is not None:
+        raise first
+    return delivered
 
 
 def close_all() -> None:

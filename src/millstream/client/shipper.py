@@ -29,6 +29,7 @@ ADOPT_EVERY_S = 15.0
 STRANGERS_S = 0.25
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+MOST_REFUSALS = 1000
 
 
 class Shipper:
@@ -39,10 +40,11 @@ class Shipper:
         self._transport = transport
         self._run_ids = run_ids
         self._root = root
-        self.errors: list[tuple[str, MillstreamError]] = []  # run, what the server refused since the last barrier
         self._reset()
 
     def _reset(self) -> None:
+        self._refusals: list[tuple[str, MillstreamError]] = []  # run, what the server refused since the last barrier
+        self._refusals_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._changed = threading.Condition()
@@ -60,7 +62,6 @@ class Shipper:
     def forget_after_fork(self) -> None:
         for journal, _ in self._adopted:
             journal.close(delete=False)  # its lock stays with the parent
-        self.errors = []
         self._reset()
 
     def start(self) -> None:
@@ -142,6 +143,7 @@ class Shipper:
         me = threading.current_thread()
         busy_until = 0.0
         is_tidy = False
+        self._journal.warm()
         self._wake.wait(SHIP_INTERVAL.get())  # the first thing logged is seldom alone
         while not self._stopping and self._thread is me:
             self._wake.clear()
@@ -234,8 +236,21 @@ class Shipper:
         return bool(self._adopted)
 
     def _refused(self, run_id: str, error: MillstreamError) -> None:
-        if len(self.errors) < 1000:
-            self.errors.append((run_id, error))
+        with self._refusals_lock:
+            if len(self._refusals) < MOST_REFUSALS:
+                self._refusals.append((run_id, error))
+
+    def take_refusal(self, run_id: str | None) -> MillstreamError | None:
+        """The first error that a barrier has to raise: of a run, or (None) of any run; None if there is none.
+
+        What was refused of that run is forgotten with it, since it stands in the log and in `rejected/`: each run raises once.
+        """
+        with self._refusals_lock:
+            found = next((pair for pair in self._refusals if run_id is None or pair[0] == run_id), None)
+            if found is None:
+                return None
+            self._refusals = [pair for pair in self._refusals if pair[0] != found[0]]
+            return found[1]
 
     def _note(self, error: Exception) -> None:
         """Say once that delivery has stopped."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
 from msgspec import Struct, field
 
 from millstream.client import uris
-from millstream.client.adoption import dead_journals
+from millstream.client.adoption import count_in_use, dead_journals, left_aside
 from millstream.client.delivery import Report, is_blocking, is_transient, run_ids_of
 from millstream.client.journal_files import journal_root
 from millstream.client.recorder import flush_all
 from millstream.client.shipper import deliver_dead
 from millstream.client.transport import Transport, open_transport
 from millstream.errors import MillstreamError
+
+log = logging.getLogger("millstream")
 
 
 class JournalReport(Struct):
@@ -34,6 +37,7 @@ class SyncReport(Struct):
     journals: list[JournalReport] = field(default_factory=list)
     left: int = 0
     in_use: int = 0  # of processes that still run and deliver their own
+    aside: list[str] = field(default_factory=list)  # why journals without an owner cannot be delivered from here at all
     rejected_files: list[str] = field(default_factory=list)  # what servers refused, here or earlier
 
     @property
@@ -99,17 +103,13 @@ def sync(
         if not progressed:
             time.sleep(pause)
             pause = min(pause * 2, 5.0)
+    aside = left_aside(folder)
+    for sentence in aside:
+        log.warning("The journal in %s", sentence)
     return SyncReport(
         list(reports.values()),
         sum(not report.delivered for report in reports.values()),
-        _in_use(folder, reports),
+        count_in_use(folder),
+        aside,
         sorted(str(path) for path in (folder / "rejected").glob("*.jsonl")),
     )
-
-
-def _in_use(folder: Path, reports: dict[str, JournalReport]) -> int:
-    try:
-        names = [path.name for path in folder.iterdir() if (path / "lock").exists()]
-    except OSError:
-        return 0
-    return sum(name not in reports and not name.startswith(".") for name in names)

@@ -30,6 +30,8 @@ class Transport(Protocol):
 
     uri: str
     """Without credentials."""
+    given_uri: str
+    """With them: to connect, never to write or show."""
     is_local: bool
 
     def call(self, endpoint: Endpoint[Req, Res], req: Req, *, retry: bool = True) -> Res:
@@ -66,7 +68,7 @@ class LocalTransport:
     def __init__(self, uri: str) -> None:
         """`uri`: normalised. The database is opened with the first call."""
         self.uri = uris.redact(uri)
-        self._given = uri
+        self.given_uri = uri
         self._lock = threading.Lock()
         self._store: SqlTrackingStore | None = None
         self._abandoned: list[object] = []
@@ -81,7 +83,7 @@ class LocalTransport:
                 if store is None:
                     from millstream.store.tracking import open_store
 
-                    url, artifacts = _place(self._given)
+                    url, artifacts = _place(self.given_uri)
                     store = self._store = open_store(url, artifact_root=DEFAULT_ARTIFACT_ROOT.get() or artifacts)
         return store
 
