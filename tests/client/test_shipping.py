@@ -429,6 +429,12 @@ def test_sync_names_journals_that_cannot_be_delivered_from_here(monkeypatch, jou
     assert report.aside == [f"{folder} cannot be read: its header is damaged."]
     assert len(re.findall("cannot be read", caplog.text)) == 1
 
+    from click.testing import CliRunner
+
+    from millstream.cli.doctor import doctor
+
+    assert str(folder) in json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)["Not to be delivered from here"]
+
 
 def test_each_run_that_was_refused_raises_once_at_the_first_barrier_that_speaks_for_it(client):
     good, bad, worse = (client.create_run("0").info.run_id for _ in range(3))

@@ -36,7 +36,9 @@ def _answer() -> str:
 
 
 def _journals() -> dict[str, str]:
-    from millstream.client.adoption import count_waiting
+    from millstream.client.adoption import count_waiting, left_aside
     from millstream.client.journal_files import journal_root
 
-    return {"Journals": str(journal_root()), "Waiting for `millstream sync`": str(count_waiting())}
+    facts = {"Journals": str(journal_root()), "Waiting for `millstream sync`": str(count_waiting())}
+    aside = left_aside()
+    return {**facts, "Not to be delivered from here": " ".join(aside)} if aside else facts
