@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from docs.generate import HERE, PAGES
 
+from docs.generate import HERE, PAGES
 from millstream import settings
 from millstream.errors import InvalidValue
 
