@@ -133,9 +133,9 @@ def _say_to(client: subprocess.Popen[str], line: str) -> None:
 class Caller:
     """A kept connection for timed calls; the answer's bytes are read, not decoded, within the time."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_s: float = 900) -> None:
         parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=900)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
         self._used = time.monotonic()
 
     def __enter__(self) -> Caller:
@@ -145,7 +145,7 @@ class Caller:
         self._connection.close()
 
     def timed(self, verb: str, path: str, body: Any = None) -> tuple[float, bytes]:
-        """Seconds until the whole answer was read, and the answer. Raises RuntimeError unless its status is 200."""
+        """Seconds until the whole answer was read, and the answer. Raises TimeoutError, and RuntimeError unless the status is 200."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
         if time.monotonic() - self._used > IDLE_S:

@@ -26,6 +26,7 @@ QUERIES: dict[str, dict[str, Any]] = {
     },
     "like": {"filter": "tags.team = 'vision' AND tags.mlflow.runName LIKE 'sweep-%7'"},
 }
+OFFICIAL_LIMIT_S = 120.0
 NEXT_PAGE = re.compile(rb'"next_page_token": ?"([^"]+)"')
 SCANNED_OFFICIALLY = 20_000
 """A scan of all 100k runs takes the official server minutes; its later pages are the slow ones, so this flatters it."""
@@ -47,39 +48,58 @@ def _ours(bench: Bench, label: str, count: int) -> None:
         data.fill(f"sqlite:///{folder}/millstream.db", count)
         with bench.server(OURS, folder) as server:
             caller = Caller(server.url)
-            _queries(bench, label, OURS, caller, _deep_token(caller, count), bench.repeats(9))
+            deep = _deep_token(caller, count)
+            for name in (*QUERIES, "deep"):
+                _query(bench, label, OURS, caller, name, deep, bench.repeats(9))
             if label == "100k":
                 bench.results.add("scan_100k", OURS, _scan(caller, count))
 
 
 def _official(bench: Bench, label: str, count: int) -> None:
+    """Queries that take longer than the limit count as the limit; the server that still works on one is thrown away."""
     with bench.scratch() as folder:
         with bench.server("lean", folder) as server:
             Caller(server.url).experiment("sweep")
         bench.say(f"search: writing {count:,} runs for MLflow")
         fill_official(folder / "mlflow.db", count)
-        with bench.server("lean", folder) as server:
-            caller = Caller(server.url)
-            token = base64.b64encode(json.dumps({"offset": count // 2}).encode()).decode()
-            _queries(bench, label, "lean", caller, token, bench.repeats(3) if label == "10k" else 1)
-            if label == "100k":
-                scanned = min(SCANNED_OFFICIALLY, count)
-                bench.results.add("scan_100k", "lean", _scan(caller, scanned) * count / scanned)
-                if scanned < count:
-                    bench.results.note("scan_100k", f"MLflow: time of the first {scanned:,} runs, scaled")
+        token = base64.b64encode(json.dumps({"offset": count // 2}).encode()).decode()
+        repeats = bench.repeats(3) if label == "10k" else 1
+        pending = ["like", "filter", *(["scan"] if label == "100k" else []), "order", "deep"]
+        while pending:
+            with bench.server("lean", folder) as server:
+                caller = Caller(server.url, timeout_s=OFFICIAL_LIMIT_S)
+                while pending:
+                    name = pending.pop(0)
+                    try:
+                        if name == "scan":
+                            _official_scan(bench, caller, count)
+                        else:
+                            _query(bench, label, "lean", caller, name, token, repeats)
+                    except TimeoutError:
+                        key = f"search_{label}_{name}"
+                        bench.results.add(key, "lean", OFFICIAL_LIMIT_S * 1000)
+                        bench.results.note(key, f"MLflow: no answer within {OFFICIAL_LIMIT_S:g} s")
+                        break
 
 
-def _queries(bench: Bench, label: str, side: str, caller: Caller, deep: str, repeats: int) -> None:
-    bodies = {**QUERIES, "deep": {**QUERIES["order"], "page_token": deep}}
-    for name, query in bodies.items():
-        body = {"experiment_ids": ["1"], "max_results": PAGE, **query}
-        seconds, content = caller.timed("POST", "runs/search", body)
-        found = len(json.loads(content).get("runs", []))
-        if found != PAGE and not bench.is_quick:
-            raise RuntimeError(f"{side}, {label}, {name}: {found} runs instead of {PAGE}")
-        if repeats > 1:
-            seconds = median_ms(lambda body=body: caller.timed("POST", "runs/search", body)[0], repeats) / 1000  # type: ignore[misc]
-        bench.results.add(f"search_{label}_{name}", side, seconds * 1000)
+def _official_scan(bench: Bench, caller: Caller, count: int) -> None:
+    scanned = min(SCANNED_OFFICIALLY, count)
+    bench.results.add("scan_100k", "lean", _scan(caller, scanned) * count / scanned)
+    if scanned < count:
+        bench.results.note("scan_100k", f"MLflow: time of the first {scanned:,} runs, scaled")
+
+
+def _query(bench: Bench, label: str, side: str, caller: Caller, name: str, deep: str, repeats: int) -> None:
+    """One of QUERIES, or `deep`: the page of `order` that starts at the token."""
+    query = {**QUERIES["order"], "page_token": deep} if name == "deep" else QUERIES[name]
+    body = {"experiment_ids": ["1"], "max_results": PAGE, **query}
+    seconds, content = caller.timed("POST", "runs/search", body)
+    found = len(json.loads(content).get("runs", []))
+    if found != PAGE and not bench.is_quick:
+        raise RuntimeError(f"{side}, {label}, {name}: {found} runs instead of {PAGE}")
+    if repeats > 1:
+        seconds = median_ms(lambda: caller.timed("POST", "runs/search", body)[0], repeats) / 1000
+    bench.results.add(f"search_{label}_{name}", side, seconds * 1000)
 
 
 def _deep_token(caller: Caller, count: int) -> str:
