@@ -94,6 +94,8 @@ _NARROW: tuple[Difference, ...] = (
         ("run search: filter metrics.acc > 0 AND", "run search: filter AND metrics.acc > 0", "run search: filter metrics. > 0"),
         REFUSED,
     ),
+    Difference("keys are quoted with back-ticks or double quotes", "search-grammar 1: back-ticks or double quotes around the key only",
+               ("run search: filter metrics.'acc' > 0",), REFUSED),
     Difference("double-quoted values match", "search-grammar 6: double-quoted values (Millstream: accept)", ("logged model search: filter 'name = \"jay\"'",),
                {"has_token": False, "models": "M J"}),
     Difference("statuses of models have names", "search-grammar 6: names match nothing (Millstream: accept names too)",

@@ -403,3 +403,13 @@ def test_errors_travel_and_keep_their_class():
     assert isinstance(wire.read_error(429, b"busy"), Overloaded)
     assert wire.read_error(500, b"<html>").error_code == "INTERNAL_ERROR"
     assert wire.read_error(404, b"[]").error_code == "ENDPOINT_NOT_FOUND"
+
+
+def test_lower_camel_names_are_read_where_nothing_is_required_but_not_beside_the_plain_ones():
+    body = b'{"name": "x", "artifactLocation": "s3://b/x"}'
+    assert wire.parse_request(experiments.create, [], body, {}).artifact_location == "s3://b/x"
+    both = b'{"name": "x", "artifactLocation": "s3://b/x", "artifact_location": "s3://b/y"}'
+    with pytest.raises(InvalidValue, match="both 'artifact_location' and 'artifactLocation'"):
+        wire.parse_request(experiments.create, [], both, {})
+    with pytest.raises(InvalidValue, match="experiment_id"):
+        wire.parse_request(experiments.get, [], b'{"experimentId": "0"}', {})

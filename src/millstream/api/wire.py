@@ -201,7 +201,8 @@ def parse_request(
     cls = endpoint.request
     plan = _plan(cls)
     if endpoint.stream is None and ((verb or endpoint.verb) != "GET" or not (query or path_params)):
-        if not path_params and _NUL_ESCAPE not in body and (body.isascii() or _is_utf8(body)):
+        is_plain = _NUL_ESCAPE not in body and (body.isascii() or _is_utf8(body))
+        if is_plain and not path_params and not (len(body) < _CAMEL_LIMIT and _CAMEL_KEY.search(body)):
             try:
                 req: Req = plan.decode(body)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -222,7 +223,26 @@ def parse_request(
     return _convert(plan, fields)  # type: ignore[return-value]
 
 
+_CAMEL_KEY = re.compile(rb'"[a-z]+(?:[A-Z][a-z]*)+"\s*:')
+_CAMEL_LIMIT = 4096
+"""Bytes of a body up to which names in lowerCamelCase are looked for: nobody sends them in long lists of points."""
+
+
+def _take_camel_names(plan: _Plan, fields: dict[str, Any]) -> None:
+    """Optional fields may come under their lowerCamelCase names, as protobuf's JSON has it; under both names is an error."""
+    for name, field in plan.fields.items():
+        first, *others = name.split("_")
+        camel = first + "".join(part.capitalize() for part in others)
+        if camel == name or camel not in fields:
+            continue
+        if name in fields:
+            raise InvalidValue(f"The request holds both {name!r} and {camel!r}. Send {name!r} alone.")
+        if not field.required:
+            fields[name] = fields[camel]
+
+
 def _convert(plan: _Plan, fields: dict[str, Any]) -> Struct:
+    _take_camel_names(plan, fields)
     fields = _repair(plan.info, fields)
     if plan.has_alias and not fields.get("run_id") and fields.get("run_uuid"):
         fields["run_id"] = fields["run_uuid"]
