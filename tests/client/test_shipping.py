@@ -374,6 +374,28 @@ def test_a_server_that_fails_at_everything_is_waited_for(journal_dir, monkeypatc
     server.close()
 
 
+def test_a_server_that_comes_back_between_two_calls_is_sent_the_request_again(journal_dir, monkeypatch):
+    monkeypatch.setattr("millstream.client.shipper.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("millstream.client.shipper.LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr("millstream.client.delivery.MOST_TRIES", 4)
+    left = [4]  # requests with points that still fail; the empty ones that ask whether the server works do not
+
+    def answer(request):
+        if request.json.get("metrics") and left[0] > 0:
+            left[0] -= 1
+            return 500, "the database is away"
+        return 200, {"run": {"info": {"run_id": "a" * 32}}}
+
+    server = ScriptedServer(answer)
+    client = MillstreamClient(server.uri)
+    run_id = client.create_run("0").info.run_id
+    client.log_metric(run_id, "m", 1.0)
+    assert client.flush()
+    assert server.requests[-1].json["metrics"][0]["key"] == "m"
+    assert not (journal_dir / "rejected").exists()
+    server.close()
+
+
 # ---------------------------------------------------------------- offline, sync
 
 

@@ -40,6 +40,9 @@ MINTED_TAG = "millstream.runId"
 MOST_TRIES = 10
 """Of a request that fails inside the server: then, if the server can do others, it is set aside."""
 
+DOUBTS = 3
+"""Times in a row that the request must fail and another one not, before it is believed to be the request's fault."""
+
 _TRANSIENT = frozenset(
     ("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "CANCELLED")
 )
@@ -213,6 +216,7 @@ class Delivery:
         self._position = source.acked
         self._waiting: list[Item] = []
         self._tries = 0
+        self._doubts = 0  # times in a row that this request failed and another one right after it did not
 
     def step(self) -> bool:
         """Deliver what is there, at most one window; whether there was anything.
@@ -242,11 +246,16 @@ class Delivery:
                         continue
                     if self._tries < 6 * MOST_TRIES and self._may_come():
                         raise
-                if not _is_refusal(error) and (self._tries < MOST_TRIES or not self._server_works(item.run_id)):
-                    raise
+                if not _is_refusal(error):
+                    if self._tries < MOST_TRIES or not self._server_works(item.run_id):
+                        self._doubts = 0
+                        raise
+                    self._doubts += 1
+                    if self._doubts < DOUBTS:  # the server may have come back between the two calls
+                        continue
                 self._refuse(item, error)
             self._waiting.pop()
-            self._tries = 0
+            self._tries = self._doubts = 0
         if self.source.journal_id == self._journal_id:  # else it was closed meanwhile, and begun anew
             self.source.acknowledge(self._position)
         return True
