@@ -44,8 +44,10 @@ def _ours(bench: Bench, count: int) -> None:
             time.sleep(bench.size(20, 5))  # folding happens in the background
             _measure(bench, OURS, caller, run_id, count, bench.repeats(3))
             body = {"run_ids": [run_id], "keys": ["loss"], "width": 1000, "start": count // 10, "end": count // 2}
-            window = lambda: caller.timed("POST", "/api/2.0/millstream/metrics/windows", body)[0]  # noqa: E731
-            bench.results.add("history_window", OURS, median_ms(window, bench.repeats(15)))
+            path = "/api/2.0/millstream/metrics/windows"
+            bench.results.add(
+                "history_window", OURS, median_ms(lambda: caller.timed("POST", path, body)[0], bench.repeats(15))
+            )
         bench.results.add("bytes_per_point", OURS, (_size(folder, "millstream.db") - before) / count)
 
 

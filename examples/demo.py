@@ -39,6 +39,7 @@ import millstream as mlflow
 
 DATA = Path(__file__).resolve().parent.parent / "demo-data"
 EXPERIMENT = "digits/sweep"
+Model = SGDClassifier | MLPClassifier
 console = Console()
 
 
@@ -71,20 +72,22 @@ def sweep(epochs: int) -> int:
     return len(combinations) + 1
 
 
-def make_model(kind: str, rate: float, alpha: float) -> SGDClassifier | MLPClassifier:
+def make_model(kind: str, rate: float, alpha: float) -> Model:
     if kind == "linear":
         return SGDClassifier(loss="log_loss", alpha=alpha, learning_rate="constant", eta0=rate, random_state=0)
     return MLPClassifier(hidden_layer_sizes=(64,), alpha=alpha, learning_rate_init=rate, random_state=0)
 
 
-def log_epoch(model, epoch, x_train, y_train, x_test, y_test) -> None:  # type: ignore[no-untyped-def]
+def log_epoch(
+    model: Model, epoch: int, x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> None:
     for name, x, y in (("train", x_train, y_train), ("val", x_test, y_test)):
         probabilities = np.nan_to_num(model.predict_proba(x), nan=0.1)
         mlflow.log_metric(f"{name}/loss", log_loss(y, probabilities, labels=np.arange(10)), step=epoch)
         mlflow.log_metric(f"{name}/accuracy", float((probabilities.argmax(axis=1) == y).mean()), step=epoch)
 
 
-def log_results(model, x_test, y_test) -> None:  # type: ignore[no-untyped-def]
+def log_results(model: Model, x_test: np.ndarray, y_test: np.ndarray) -> None:
     """The confusion matrix as a figure, wrong answers as a table, the model as a file."""
     predictions = model.predict(x_test)
     figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
