@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from millstream.asgi import processes
 from millstream.server import run, service
 
 
@@ -48,7 +49,7 @@ class Server:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.database = folder / "store.db"
-        self.sock = run.listen("127.0.0.1", 0)
+        self.sock = processes.listen("127.0.0.1", 0)
         self.port: int = self.sock.getsockname()[1]
         defaults: dict[str, Any] = {
             "host": "127.0.0.1",
@@ -69,7 +70,7 @@ class Server:
         config = run.ServerConfig(**{**defaults, **options})
         ready = threading.Event()
         try:
-            self.server = run.make_server(config, ready.set)
+            self.server = processes.make_server(run.build_app(config), ready.set)
         except BaseException:
             self.sock.close()
             raise

@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from millstream.server import run
+from millstream.asgi import processes
 
 SCRIPT = """
 from millstream.server.run import serve
@@ -223,11 +223,11 @@ def test_a_server_without_the_proxy_answers_503_there(launch):
 
 def test_a_low_limit_of_open_files_is_raised():
     code = (
-        "import resource as r; from millstream.server import run; hard = r.getrlimit(r.RLIMIT_NOFILE)[1]; "
-        "r.setrlimit(r.RLIMIT_NOFILE, (256, hard)); run.allow_connections(); print(r.getrlimit(r.RLIMIT_NOFILE)[0], hard)"
+        "import resource as r; from millstream.asgi import processes; hard = r.getrlimit(r.RLIMIT_NOFILE)[1]; "
+        "r.setrlimit(r.RLIMIT_NOFILE, (256, hard)); processes.allow_connections(); print(r.getrlimit(r.RLIMIT_NOFILE)[0], hard)"
     )
     soft, hard = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split()
-    assert int(soft) == (run.WANTED_FILES if int(hard) < 0 else min(run.WANTED_FILES, int(hard)))
+    assert int(soft) == (processes.WANTED_FILES if int(hard) < 0 else min(processes.WANTED_FILES, int(hard)))
 
 
 def test_the_log_is_json_lines(launch):

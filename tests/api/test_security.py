@@ -15,11 +15,11 @@ import pytest
 
 from millstream.api import ENDPOINTS, wire
 from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
+from millstream.asgi import log as server_log
+from millstream.asgi.security import HostRules, OriginRules, read_headers, split_host
 from millstream.errors import BadRequest, InvalidValue, MillstreamError, PermissionDenied
-from millstream.server import log as server_log
 from millstream.server import run
 from millstream.server.call import Call
-from millstream.server.security import HostRules, OriginRules, read_headers, split_host
 
 JSON = {"Content-Type": "application/json"}
 WRITES = [name for name, row in ENDPOINTS.items() if row.verb != "GET"]
@@ -537,7 +537,7 @@ def test_what_is_no_http_is_answered_400_as_json(data, server):
 
 
 def test_slow_clients_are_cut_off_and_block_nobody(server, monkeypatch):
-    from millstream.server import protocol
+    from millstream.asgi import protocol
 
     monkeypatch.setattr(protocol, "HEADERS_TIMEOUT_S", 1.0)
     monkeypatch.setattr(protocol, "IDLE_TIMEOUT_S", 1.0)
@@ -562,7 +562,7 @@ def test_slow_clients_are_cut_off_and_block_nobody(server, monkeypatch):
 
 def test_a_chunked_body_that_never_comes_is_given_up(server, monkeypatch):
     """Its chunk's extension drips on for ever, so the connection is never silent."""
-    monkeypatch.setattr("millstream.server.call.BODY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("millstream.asgi.body.BODY_TIMEOUT_S", 1.0)
     head = b"POST /api/2.0/mlflow/runs/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=0.1) as sock:
         sock.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5;")
@@ -722,7 +722,7 @@ def test_hosts_are_taken_apart():
 
 
 def test_trusted_proxies_must_be_addresses():
-    from millstream.server.security import ProxyRules
+    from millstream.asgi.security import ProxyRules
 
     with pytest.raises(InvalidValue):
         ProxyRules(["proxy.example.org"])

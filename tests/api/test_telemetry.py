@@ -1,6 +1,7 @@
 import re
 
-from millstream.server.telemetry import BUCKETS_S, Telemetry
+from millstream.asgi.telemetry import BUCKETS_S, Telemetry
+from millstream.server.app import COUNTERS
 
 
 def values(text):
@@ -54,10 +55,10 @@ def test_buckets_are_cumulative():
 
 
 def test_workers_add_up_their_counts(tmp_path):
-    one, two = Telemetry(tmp_path), Telemetry(tmp_path)
+    one, two = Telemetry(tmp_path, COUNTERS), Telemetry(tmp_path, COUNTERS)
     two._mine = tmp_path / "other.json"
-    one.points_written(3)
-    two.points_written(4)
+    one.add("millstream_points_written_total", 3)
+    two.add("millstream_points_written_total", 4)
     two.request_done("r", "GET", 200, 0.1)
     two.share()
     (tmp_path / "broken.json").write_text("{")

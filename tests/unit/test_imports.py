@@ -25,6 +25,7 @@ HEAVY = frozenset(
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "store": frozenset({"sqlalchemy", "alembic", "numpy"}),
+    "asgi": frozenset({"uvicorn", "httptools", "uvloop"}),
     "server": frozenset({"uvicorn", "httptools", "uvloop", "sqlalchemy", "numpy"}),
     "artifacts": frozenset({"fsspec", "urllib3"}),
     "cli": frozenset({"click", "rich"}),
@@ -43,7 +44,8 @@ LAYERS: dict[str, frozenset[str]] = {
     "client": frozenset({"media", "artifacts", "api"}),
     "media": frozenset({"artifacts"}),
     "artifacts": frozenset({"api"}),
-    "server": frozenset({"store", "artifacts", "api"}),
+    "server": frozenset({"store", "asgi", "artifacts", "api"}),
+    "asgi": frozenset({"api"}),
     "store": frozenset({"api"}),
     "api": frozenset(),
 }

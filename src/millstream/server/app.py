@@ -24,6 +24,11 @@ from millstream.api.endpoint import PROXY, Endpoint, Stream
 from millstream.api.runs import LogBatch
 from millstream.api.stores import ArtifactStore, TrackingStore
 from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
+from millstream.asgi import security
+from millstream.asgi.body import ClientGone, Receive, Scope, Send
+from millstream.asgi.log import log, logger
+from millstream.asgi.security import Headers
+from millstream.asgi.telemetry import Telemetry
 from millstream.errors import (
     InvalidValue,
     MethodNotAllowed,
@@ -32,13 +37,10 @@ from millstream.errors import (
     PermissionDenied,
     Unavailable,
 )
-from millstream.server import security
-from millstream.server.call import Answer, Call, ClientGone, Receive, Scope, Send
-from millstream.server.log import log, logger
+from millstream.server.call import Answer, Call
 from millstream.server.no_tracking import TrackingNotOffered
 from millstream.server.routes import Route, Router, policy_of
-from millstream.server.security import Headers
-from millstream.server.telemetry import Telemetry
+from millstream.server.security import check_content_type
 
 T = TypeVar("T")
 
@@ -50,6 +52,11 @@ MAX_WAITING_READS = 512
 
 READ_THREADS = 8
 SLOW_S = 2.0
+COUNTERS = {
+    "millstream_points_written_total": "Points of metrics that were acknowledged.",
+    "millstream_writes_total": "Requests that went through the writer.",
+    "millstream_write_groups_total": "Transactions that those shared.",
+}
 _RETRY_AFTER: Headers = [(b"retry-after", b"1")]
 _EMPTY = b"{}"
 _ALWAYS_ANSWERED = frozenset({b"/health", b"/ready", b"/metrics"})
@@ -65,7 +72,7 @@ class Options(Struct, frozen=True, kw_only=True):
     disable_security: bool = False
     trusted_proxies: Sequence[str] = ()
     artifacts_only: bool = False
-    telemetry: Telemetry = field(default_factory=Telemetry)
+    telemetry: Telemetry = field(default_factory=lambda: Telemetry(counters=COUNTERS))
 
 
 def create_app(store: Any, artifacts: ArtifactStore, options: Options | None = None) -> Application:
@@ -185,7 +192,7 @@ class Application:
         call.bound = bound
         if bound.policy.changes_state and not self.options.disable_security:
             self._origins.check(call.peer, call.scheme, call.host)
-        security.check_content_type(bound.policy, call.verb, call.peer)
+        check_content_type(bound.policy, call.verb, call.peer)
         return await bound.target(call)
 
     def _below_prefix(self, call: Call) -> bytes:
@@ -256,11 +263,10 @@ class Application:
 
     def write_done(self) -> None:
         """Count a write; those that were committed together are answered in one turn of the loop."""
-        counts = self.telemetry.counts
-        counts.writes += 1
+        self.telemetry.add("millstream_writes_total")
         if not self._is_in_group:
             self._is_in_group = True
-            counts.groups += 1
+            self.telemetry.add("millstream_write_groups_total")
             asyncio.get_running_loop().call_soon(self._group_done)
 
     def _group_done(self) -> None:
@@ -353,7 +359,8 @@ def _write_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) ->
         finally:
             app.write_done()
         if counts_points:
-            app.telemetry.points_written(len(req.metrics) if endpoint.request is LogBatch else 1)
+            points = len(req.metrics) if endpoint.request is LogBatch else 1
+            app.telemetry.add("millstream_points_written_total", points)
         return Answer(_EMPTY if is_empty else wire.encode(result))
 
     return answer

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from millstream.asgi.body import Receive, Send
+from millstream.asgi.log import log
 from millstream.entities import ViewType
 from millstream.errors import MillstreamError, Unavailable
 from millstream.server import openapi
-from millstream.server.call import Answer, Call, Receive, Send
-from millstream.server.log import log
+from millstream.server.call import Answer, Call
 from millstream.server.routes import Route
 from millstream.server.security import PUBLIC, BodyKind, Policy
 from millstream.version import MLFLOW_API_VERSION

@@ -1,4 +1,4 @@
-"""What the server counts, in Prometheus' text form.
+"""What a server counts, in Prometheus' text form.
 
 Several worker processes share the counts through files in a folder of their own: each writes what it has counted from time to
 time, and whoever is asked adds them up.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -25,9 +25,7 @@ class Counts(Struct):
     requests: dict[str, int] = field(default_factory=dict)  # "route verb status"
     seconds: dict[str, float] = field(default_factory=dict)  # by route
     buckets: dict[str, list[int]] = field(default_factory=dict)  # by route, the last one without bound
-    points: int = 0
-    writes: int = 0
-    groups: int = 0  # transactions that these writes shared
+    totals: dict[str, int] = field(default_factory=dict)  # further counters, by name
 
     def add(self, other: Counts) -> None:
         for key, count in other.requests.items():
@@ -37,9 +35,8 @@ class Counts(Struct):
         for key, counts in other.buckets.items():
             mine = self.buckets.setdefault(key, [0] * len(counts))
             self.buckets[key] = [a + b for a, b in zip(mine, counts, strict=True)]
-        self.points += other.points
-        self.writes += other.writes
-        self.groups += other.groups
+        for key, count in other.totals.items():
+            self.totals[key] = self.totals.get(key, 0) + count
 
 
 class Telemetry:
@@ -47,10 +44,12 @@ class Telemetry:
 
     Args:
         folder: where the workers of one server leave their counts for each other; None for a single process.
+        counters: further counters of that server: name and one line of meaning.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.counts = Counts()
+    def __init__(self, folder: Path | None = None, counters: Mapping[str, str] | None = None) -> None:
+        self._counters = dict(counters or {})
+        self.counts = Counts(totals=dict.fromkeys(self._counters, 0))
         self._folder = folder
         self._mine = folder / f"{os.getpid()}.json" if folder else None
         self.gauges: list[tuple[str, str, Callable[[], float]]] = []
@@ -71,8 +70,8 @@ class Telemetry:
         buckets[bisect_left(BUCKETS_S, seconds)] += 1
         counts.seconds[route] += seconds
 
-    def points_written(self, count: int) -> None:
-        self.counts.points += count
+    def add(self, counter: str, count: int = 1) -> None:
+        self.counts.totals[counter] += count
 
     def share(self) -> None:
         """Leave the counts where the other workers find them."""
@@ -108,12 +107,8 @@ class Telemetry:
         ]
         for route, buckets in sorted(total.buckets.items()):
             lines.extend(_histogram("millstream_request_seconds", f'route="{route}"', buckets, total.seconds[route]))
-        for name, help_text, value in (
-            ("millstream_points_written_total", "Points of metrics that were acknowledged.", total.points),
-            ("millstream_writes_total", "Requests that went through the writer.", total.writes),
-            ("millstream_write_groups_total", "Transactions that those shared.", total.groups),
-        ):
-            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} counter", f"{name} {value}"]
+        for name, help_text in self._counters.items():
+            lines += [f"# HELP {name} {help_text}", f"# TYPE {name} counter", f"{name} {total.totals.get(name, 0)}"]
         for name, help_text, gauge in self.gauges:
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name} {gauge():g}"]
         return ("\n".join(lines) + "\n").encode()

@@ -13,8 +13,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from millstream.api import wire
+from millstream.asgi.security import MAX_HEADER_BYTES, MAX_HEADER_LINES
 from millstream.errors import BadRequest, HeadersTooLarge, MillstreamError
-from millstream.server.security import MAX_HEADER_BYTES, MAX_HEADER_LINES
 
 HEADERS_TIMEOUT_S = 20.0
 """The headers of a request must be complete by then, counted from its first byte or from the connection."""

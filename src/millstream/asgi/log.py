@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line on stderr, without secrets."""
+"""A server's log: one JSON object a line on stderr, without secrets."""
 
 from __future__ import annotations
 
