@@ -14,6 +14,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import force_setattr
+
+from millstream.errors import InvalidValue
 
 T = TypeVar("T")
 
@@ -38,6 +41,9 @@ DATASET_CONTEXT_TAG = "mlflow.data.context"
 LOGGED_MODEL_HISTORY_TAG = "mlflow.log-model.history"
 LOGGED_ARTIFACTS_TAG = "mlflow.loggedArtifacts"
 LOGGED_IMAGES_TAG = "mlflow.loggedImages"
+MODEL_VERSIONS_TAG = "mlflow.modelVersions"
+PROMPT_TAG = "mlflow.prompt.is_prompt"
+PROMPT_TEXT_TAG = "mlflow.prompt.text"
 
 
 class _Numbered(StrEnum):
@@ -410,6 +416,286 @@ class LoggedModel(_Entity):
     @property
     def metrics(self) -> list[Metric]:
         return self.data.metrics
+
+
+# ---------------------------------------------------------------- registry
+
+
+class ModelVersionStatus(_Numbered):
+    PENDING_REGISTRATION = "PENDING_REGISTRATION"
+    FAILED_REGISTRATION = "FAILED_REGISTRATION"
+    READY = "READY"
+
+    @classmethod
+    def is_ready(cls, status: str) -> bool:
+        return cls(status) is cls.READY
+
+
+class ModelVersionStages(StrEnum):
+    """Stages of a version's life. MLflow has deprecated them in favour of aliases and tags; they work."""
+
+    NONE = "None"
+    STAGING = "Staging"
+    PRODUCTION = "Production"
+    ARCHIVED = "Archived"
+
+
+class RegisteredModelTag(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class ModelVersionTag(_Entity):
+    key: str
+    value: str = field(default_factory=str)
+
+
+class RegisteredModelAlias(_Entity):
+    alias: str
+    version: str
+
+
+class ModelVersion(_Entity):
+    """One version of a registered model. `source` is what was registered, as the client named it.
+
+    `aliases` is filled by all calls but searches; a registered model's `aliases` are always there.
+    """
+
+    name: str
+    version: str
+    creation_timestamp: Int64 | None = None
+    last_updated_timestamp: Int64 | None = None
+    current_stage: str = field(default_factory=lambda: ModelVersionStages.NONE.value)
+    description: str | None = None
+    user_id: str = field(default_factory=str)
+    source: str = field(default_factory=str)
+    run_id: str = field(default_factory=str)
+    status: ModelVersionStatus = field(default_factory=lambda: ModelVersionStatus.READY)
+    status_message: str | None = None
+    run_link: str = field(default_factory=str)
+    tag_list: list[ModelVersionTag] = field(default_factory=list, name="tags")
+    aliases: list[str] = field(default_factory=list)
+    model_id: str | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return _as_dict(self.tag_list)
+
+
+class RegisteredModel(_Entity):
+    """A name under which versions are counted. `latest_versions` holds the newest of each stage that has any."""
+
+    name: str
+    creation_timestamp: Int64 | None = None
+    last_updated_timestamp: Int64 | None = None
+    description: str | None = None
+    latest_versions: list[ModelVersion] = field(default_factory=list)
+    tag_list: list[RegisteredModelTag] = field(default_factory=list, name="tags")
+    alias_list: list[RegisteredModelAlias] = field(default_factory=list, name="aliases")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return _as_dict(self.tag_list)
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Version by alias."""
+        return {each.alias: each.version for each in self.alias_list}
+
+
+class RegistryAction(_Numbered):
+    """What can happen in the registry. Members are stored by number: add new ones at the end."""
+
+    MODEL_CREATED = "MODEL_CREATED"
+    MODEL_RENAMED = "MODEL_RENAMED"
+    MODEL_DESCRIBED = "MODEL_DESCRIBED"
+    MODEL_DELETED = "MODEL_DELETED"
+    MODEL_TAG_SET = "MODEL_TAG_SET"
+    MODEL_TAG_DELETED = "MODEL_TAG_DELETED"
+    VERSION_CREATED = "VERSION_CREATED"
+    VERSION_DESCRIBED = "VERSION_DESCRIBED"
+    VERSION_DELETED = "VERSION_DELETED"
+    VERSION_TAG_SET = "VERSION_TAG_SET"
+    VERSION_TAG_DELETED = "VERSION_TAG_DELETED"
+    STAGE_CHANGED = "STAGE_CHANGED"
+    ALIAS_SET = "ALIAS_SET"
+    ALIAS_DELETED = "ALIAS_DELETED"
+
+
+class RegistryChange(_Entity):
+    """One entry of a registered model's history: who changed what, when, from what to what, and why.
+
+    `from_value` and `to_value` are None where there was, or is, nothing. For an alias they are versions; a version that was
+    created goes from None to its source, one that was deleted the other way.
+    """
+
+    change_id: Int64
+    timestamp: Int64
+    name: str
+    action: RegistryAction
+    version: str | None = None
+    key: str | None = None  # of the tag, or the alias
+    from_value: str | None = None
+    to_value: str | None = None
+    user_id: str = field(default_factory=str)  # "" if nobody said
+    comment: str | None = None
+
+
+# ---------------------------------------------------------------- webhooks
+
+
+class _ShortNamed(_Numbered):
+    """Members are wire names; they print as, and equal, the names in lower case that users know."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Numbered | None:
+        if isinstance(value, str) and value.upper() in cls.__members__:
+            return cls[value.upper()]
+        return super()._missing_(value)
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other) is True or other == self.name.lower()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class WebhookEntity(_ShortNamed):
+    """What an event is about."""
+
+    REGISTERED_MODEL = "REGISTERED_MODEL"
+    MODEL_VERSION = "MODEL_VERSION"
+    MODEL_VERSION_TAG = "MODEL_VERSION_TAG"
+    MODEL_VERSION_ALIAS = "MODEL_VERSION_ALIAS"
+    PROMPT = "PROMPT"
+    PROMPT_VERSION = "PROMPT_VERSION"
+    PROMPT_TAG = "PROMPT_TAG"
+    PROMPT_VERSION_TAG = "PROMPT_VERSION_TAG"
+    PROMPT_ALIAS = "PROMPT_ALIAS"
+    BUDGET_POLICY = "BUDGET_POLICY"
+
+
+class WebhookAction(_ShortNamed):
+    """What happened to it."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    DELETED = "DELETED"
+    SET = "SET"
+    EXCEEDED = "EXCEEDED"
+
+
+WEBHOOK_ACTIONS: dict[WebhookEntity, tuple[WebhookAction, ...]] = {
+    WebhookEntity.REGISTERED_MODEL: (WebhookAction.CREATED,),
+    WebhookEntity.MODEL_VERSION: (WebhookAction.CREATED,),
+    WebhookEntity.MODEL_VERSION_TAG: (WebhookAction.SET, WebhookAction.DELETED),
+    WebhookEntity.MODEL_VERSION_ALIAS: (WebhookAction.CREATED, WebhookAction.DELETED),
+    WebhookEntity.PROMPT: (WebhookAction.CREATED,),
+    WebhookEntity.PROMPT_VERSION: (WebhookAction.CREATED,),
+    WebhookEntity.PROMPT_TAG: (WebhookAction.SET, WebhookAction.DELETED),
+    WebhookEntity.PROMPT_VERSION_TAG: (WebhookAction.SET, WebhookAction.DELETED),
+    WebhookEntity.PROMPT_ALIAS: (WebhookAction.CREATED, WebhookAction.DELETED),
+    WebhookEntity.BUDGET_POLICY: (WebhookAction.EXCEEDED,),
+}
+"""The events there are. Nothing here exceeds a budget policy (that is the gateway's), but it may be subscribed to."""
+
+
+class WebhookEvent(Struct, frozen=True):
+    """A kind of event, written `model_version.created`; entity and action are taken in any form.
+
+    Raises InvalidValue for an event that does not exist.
+    """
+
+    entity: WebhookEntity
+    action: WebhookAction
+
+    def __post_init__(self) -> None:
+        try:
+            entity, action = WebhookEntity(self.entity), WebhookAction(self.action)
+        except ValueError as error:
+            raise InvalidValue(f"{error}. A webhook event is one of: {', '.join(_webhook_events())}.") from None
+        if action not in WEBHOOK_ACTIONS[entity]:
+            there = ", ".join(str(each) for each in WEBHOOK_ACTIONS[entity])
+            raise InvalidValue(f"There is no webhook event {entity}.{action}. Actions of {entity}: {there}.")
+        force_setattr(self, "entity", entity)
+        force_setattr(self, "action", action)
+
+    @classmethod
+    def from_str(cls, text: str) -> WebhookEvent:
+        entity, _, action = text.partition(".")
+        return cls(entity, action)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.entity}.{self.action}"
+
+
+def _webhook_events() -> list[str]:
+    return [f"{entity}.{action}" for entity, actions in WEBHOOK_ACTIONS.items() for action in actions]
+
+
+class WebhookStatus(_Numbered):
+    ACTIVE = "ACTIVE"
+    DISABLED = "DISABLED"
+
+    def __str__(self) -> str:
+        return self.value
+
+    def is_active(self) -> bool:
+        return self is WebhookStatus.ACTIVE
+
+
+class Webhook(_Entity):
+    """An address that is told of events. Its secret can be set and is never given back: `secret` is always None."""
+
+    webhook_id: str
+    name: str
+    url: str
+    events: list[WebhookEvent] = field(default_factory=list)
+    creation_timestamp: Int64 = field(default_factory=int)
+    last_updated_timestamp: Int64 = field(default_factory=int)
+    description: str | None = None
+    status: WebhookStatus = field(default_factory=lambda: WebhookStatus.ACTIVE)
+
+    @property
+    def secret(self) -> None:
+        return None
+
+
+class WebhookTestResult(_Entity):
+    """How a trial delivery went: the receiver's HTTP status, or why there is none."""
+
+    success: bool = field(default_factory=bool)
+    response_status: Int64 | None = None
+    response_body: str | None = None  # of other servers: ours keeps to itself what receivers say
+    error_message: str | None = None
+
+
+class WebhookDeliveryStatus(_Numbered):
+    """Members are stored by number: add new ones at the end."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+
+
+class WebhookDelivery(_Entity):
+    """One event on its way to one webhook."""
+
+    delivery_id: str
+    webhook_id: str
+    event: WebhookEvent
+    status: WebhookDeliveryStatus
+    attempts: Int64 = field(default_factory=int)
+    creation_timestamp: Int64 = field(default_factory=int)
+    next_attempt_timestamp: Int64 | None = None  # of a pending one
+    last_attempt_timestamp: Int64 | None = None
+    response_status: Int64 | None = None  # of the last attempt
+    error_message: str | None = None  # of the last attempt
 
 
 # ---------------------------------------------------------------- charts

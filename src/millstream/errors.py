@@ -195,6 +195,39 @@ class LoggedModelNotFound(NotFound):
         super().__init__(f"No logged model {model_id!r}. `search_logged_models` lists those there are.")
 
 
+class RegisteredModelNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No registered model {name!r}. `search_registered_models` lists those there are.")
+
+
+class RegisteredModelExists(AlreadyExists):
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"A registered model named {name!r} exists already. Add a version to it, or choose another name."
+        )
+
+
+class ModelVersionNotFound(NotFound):
+    def __init__(self, name: str, version: object) -> None:
+        super().__init__(
+            f"Registered model {name!r} has no version {version}. `search_model_versions` lists those there are."
+        )
+
+
+class AliasNotFound(InvalidValue):
+    """Not a NotFound: MLflow answers 400 here, and its clients count on it."""
+
+    def __init__(self, name: str, alias: str) -> None:
+        super().__init__(f"Registered model {name!r} has no alias {alias!r}. `get_registered_model` shows its aliases.")
+
+
+class SourceRefused(InvalidValue):
+    """A version would lead the server, or whoever loads it, to files that are not those of the named run or model."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"The source {source[:200]!r} cannot be registered: {reason}")
+
+
 class TagNotFound(NotFound):
     def __init__(self, key: str, owner: str) -> None:
         super().__init__(f"{owner} has no tag {key!r}.")

@@ -112,7 +112,24 @@ def test_a_server_of_an_older_revision_is_refused_with_the_command_to_run(
     if database_kind == "sqlite":
         return  # brought up when opened
     Database(database_url).close()
-    monkeypatch.setattr(schema, "HEAD", "0002")
-    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(schema, "HEAD", "9998")
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9998"))
     with pytest.raises(StoreError, match="millstream db upgrade "):
         Database(database_url)
+
+
+def test_runs_of_the_first_release_are_kept_and_get_a_registry(database_url: str, database_kind: str) -> None:
+    assert upgrade(database_url, "0001") == "0001"
+    engine = create_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO experiments (id, name, artifact_location, lifecycle, creation_time, last_update_time)"
+            " VALUES (7, 'old', 'x', 1, 5, 5)"
+        )
+    engine.dispose()
+    if database_kind != "sqlite":  # an SQLite file is brought up when it is opened
+        assert upgrade(database_url) == schema.HEAD
+    with open_store(database_url) as store:
+        assert store.get_experiment("7").name == "old"
+        with store.db.read() as session:
+            assert schema.read_revision(session) == schema.HEAD

@@ -181,10 +181,8 @@ class World:
 
     def _insert_registry(self, session: Any) -> None:
         self.models, self.versions = {}, {}
-        insert_model = insert_into(registered_models, "name", "description", "creation_time", "last_update_time")
-        insert_version = insert_into(
-            model_versions, "model", "version", "source", "run_id", "creation_time", "last_update_time"
-        )
+        insert_model = insert_into(registered_models)
+        insert_version = insert_into(model_versions)
         tags: dict[str, dict[str, str]] = {
             "bee": {"fw": "torch", "own": "z"}, "Cat": {}, "dprompt": {"mlflow.prompt.is_prompt": "true"},
             "Ant": {"fw": "sk"},
@@ -193,7 +191,12 @@ class World:
         times = {"bee": 1, "Cat": 2, "dprompt": 3, "Ant": 4}
         for name, values in tags.items():
             key = session.insert(
-                insert_model, name=name, description=None, creation_time=0, last_update_time=times[name]
+                insert_model,
+                name=name,
+                description=None,
+                creation_time=0,
+                last_update_time=times[name],
+                last_version=0,
             )
             self.models[key] = name
             for tag, value in values.items():
@@ -205,8 +208,9 @@ class World:
         ]  # fmt: skip
         for number, (name, version, run_id, source, values) in enumerate(rows):
             key = session.insert(
-                insert_version, model=keys[name], version=version, source=source, run_id=run_id,
-                creation_time=number, last_update_time=number,
+                insert_version, model=keys[name], name=name, version=version, source=source, run_id=run_id,
+                creation_time=number, last_update_time=number, stage=0, status=3, status_message=None, description=None,
+                location=None, run_link="", user_id="", model_id=None,
             )  # fmt: skip
             self.versions[key] = f"{name}{version}"
             for tag, value in values.items():

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision under `migrations/versions`."""
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """All revisions, the oldest first."""
 
 VERSION_TABLE = "millstream_version"

@@ -317,7 +317,7 @@ logged_model_metrics = Table(
     **_PLAIN,
 )
 
-# ---------------------------------------------------------------- registry (searched here; its endpoints come with the registry)
+# ---------------------------------------------------------------- registry
 
 registered_models = Table(
     "registered_models",
@@ -327,6 +327,8 @@ registered_models = Table(
     Column("description", _text()),
     Column("creation_time", BigInteger, nullable=False),
     Column("last_update_time", BigInteger, nullable=False),
+    Column("last_version", BigInteger, nullable=False),  # the highest number ever given
+    Index("ix_registered_models_page", "last_update_time", "name"),
     **_PLAIN,
 )
 
@@ -342,14 +344,29 @@ registered_model_tags = Table(
 model_versions = Table(
     "model_versions",
     metadata,
+    # what is not deleted: a deleted version leaves its number (`last_version`) and its history only
     Column("id", BigId, primary_key=True),
     Column("model", BigId, ForeignKey("registered_models.id", ondelete="CASCADE"), nullable=False),
+    Column("name", _string(256), nullable=False),  # the model's, so that searches walk one index
     Column("version", BigInteger, nullable=False),
-    Column("source", _text(), nullable=False),
-    Column("run_id", _string(256), nullable=False),
     Column("creation_time", BigInteger, nullable=False),
     Column("last_update_time", BigInteger, nullable=False),
+    Column("stage", SmallInteger, nullable=False),  # place in `registry_rules.STAGES`
+    Column("status", SmallInteger, nullable=False),  # ModelVersionStatus.number
+    Column("status_message", _text()),
+    Column("description", _text()),
+    Column("source", _text(), nullable=False),  # as the client named it
+    Column("location", _text()),  # where the files are, if `source` only refers to them
+    Column("run_id", _string(256), nullable=False),
+    Column("run_link", _text(), nullable=False),
+    Column("user_id", _string(256), nullable=False),
+    Column("model_id", _string(64)),  # the logged model that was registered
     Index("ix_model_versions_identity", "model", "version", unique=True),
+    Index("ix_model_versions_stage", "model", "stage", "version"),
+    Index("ix_model_versions_page", "last_update_time", "name", "version"),
+    Index("ix_model_versions_name", "name", "version"),
+    Index("ix_model_versions_run", "run_id", "last_update_time"),
+    Index("ix_model_versions_model_id", "model_id"),
     **_PLAIN,
 )
 
@@ -360,4 +377,37 @@ model_version_tags = Table(
     Column("name_id", BigId, ForeignKey("names.id"), primary_key=True),
     Column("value", _text(), nullable=False),
     **_ROWLESS,
+)
+
+registered_model_aliases = Table(
+    "registered_model_aliases",
+    metadata,
+    Column("model", BigId, ForeignKey("registered_models.id", ondelete="CASCADE"), primary_key=True),
+    Column("alias", _string(256), primary_key=True),
+    Column("version", BigId, ForeignKey("model_versions.id", ondelete="CASCADE"), nullable=False),
+    Index("ix_registered_model_aliases_version", "version"),
+    **_ROWLESS,
+)
+
+registry_history = Table(
+    "registry_history",
+    metadata,
+    # one row a change, never changed but for the name when the model is renamed; it outlives what it tells of
+    Column("id", BigId, primary_key=True),
+    Column("model", BigInteger, nullable=False),
+    Column("name", _string(256), nullable=False),
+    Column("version", BigInteger),
+    Column("action", SmallInteger, nullable=False),  # RegistryAction.number
+    Column("key", _string(256)),  # of a tag, or an alias
+    Column("from_value", _text()),
+    Column("to_value", _text()),
+    Column("from_version", BigInteger),  # that an alias left
+    Column("user_id", _string(256), nullable=False),
+    Column("comment", _text()),
+    Column("time", BigInteger, nullable=False),
+    Index("ix_registry_history_model", "model"),
+    Index("ix_registry_history_name", "name", "id"),
+    Index("ix_registry_history_version", "name", "version", "id"),
+    Index("ix_registry_history_from", "name", "from_version", "id"),
+    **_PLAIN,
 )

@@ -26,7 +26,7 @@ from sqlalchemy import (
     true,
 )
 
-from millstream.entities import LoggedModelStatus, ViewType
+from millstream.entities import PROMPT_TAG, LoggedModelStatus, ViewType
 from millstream.errors import InvalidValue
 from millstream.store.database import Session
 from millstream.store.search import conditions, tokens
@@ -71,7 +71,6 @@ from millstream.store.tables import (
 if TYPE_CHECKING:
     from millstream.api.logged_models import DatasetFilter, ModelOrder
 
-PROMPT_TAG = "mlflow.prompt.is_prompt"
 MAX_DATASETS = 100
 """Most datasets that one search of logged models names."""
 
@@ -90,7 +89,6 @@ class Area(Struct, frozen=True, eq=False):
     sorts: Mapping[str, Sort]
     default: tuple[Sort, ...]
     tie: tuple[Sort, ...]
-    join: tuple[Table, ColumnElement[bool]] | None = None
     has_lifecycle: bool = False
 
 
@@ -138,7 +136,7 @@ _VERSION_TIE = (Sort("text", "name"), Sort("integer", "version", is_descending=T
 MODEL_VERSION_AREA = Area(
     grammar=MODEL_VERSIONS,
     table=model_versions,
-    columns={**dict(model_versions.c.items()), "name": registered_models.c.name},
+    columns=dict(model_versions.c.items()),
     keyed={"tags": (model_version_tags, "version")},
     storage=_tag_storage(
         {
@@ -157,7 +155,6 @@ MODEL_VERSION_AREA = Area(
     },
     default=(Sort("integer", "last_update_time", is_descending=True), *_VERSION_TIE),
     tie=_VERSION_TIE,
-    join=(registered_models, registered_models.c.id == model_versions.c.model),
 )
 
 
@@ -438,8 +435,6 @@ class _Builder:
     def build(self) -> Select[Any]:
         query, area = self.query, self.area
         source: FromClause = area.table
-        if area.join is not None:
-            source = source.join(*area.join)
         where = [self._predicate(query.filter)]
         if query.needs_metric:
             points = logged_model_metrics.alias()
