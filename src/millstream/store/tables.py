@@ -411,3 +411,51 @@ registry_history = Table(
     Index("ix_registry_history_from", "name", "from_version", "id"),
     **_PLAIN,
 )
+
+# ---------------------------------------------------------------- webhooks
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("webhook_id", _string(36), nullable=False, unique=True),  # the public id, a UUID
+    Column("name", _string(63), nullable=False),
+    Column("description", _text()),
+    Column("url", _text(), nullable=False),
+    Column("secret", _text()),  # encrypted, see `webhooks.secrets`
+    Column("status", SmallInteger, nullable=False),  # WebhookStatus.number
+    Column("creation_time", BigInteger, nullable=False),
+    Column("last_update_time", BigInteger, nullable=False),
+    **_PLAIN,
+)
+
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("webhook", BigId, ForeignKey("webhooks.id", ondelete="CASCADE"), primary_key=True),
+    Column("event", _string(64), primary_key=True),  # "model_version.created"
+    Index("ix_webhook_events_event", "event", "webhook"),
+    **_ROWLESS,
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    # the outbox: one row for each event and webhook, written in the transaction of the change
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", _string(36), nullable=False, unique=True),
+    Column("webhook", BigId, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("event", _string(64), nullable=False),
+    Column("body", _text(), nullable=False),  # the JSON that is sent
+    Column("status", SmallInteger, nullable=False),  # WebhookDeliveryStatus.number
+    Column("attempts", Integer, nullable=False),
+    Column("creation_time", BigInteger, nullable=False),
+    # pending: when it is to be tried next, for one that is being tried when its lease ends; else when it was done with
+    Column("due_time", BigInteger, nullable=False),
+    Column("last_attempt_time", BigInteger),
+    Column("response_status", Integer),
+    Column("error", _text()),
+    Index("ix_webhook_deliveries_due", "status", "due_time"),
+    Index("ix_webhook_deliveries_webhook", "webhook", "id"),
+    **_PLAIN,
+)
