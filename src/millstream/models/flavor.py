@@ -16,7 +16,7 @@ predict(model, inputs, params) -> result
 and, where the rule does not fit, any of
 check(model, signature, **options)
     Refuse what cannot be saved, before anything is written. The signature is what the caller gave, perhaps None.
-pyfunc_entry(section, options) -> dict or None
+pyfunc_entry(section, options, model) -> dict or None
     Further keys of `flavors.python_function`. The rule is {"data": section["data"]} where the section has it; None writes
     no such entry.
 load_for_pyfunc(root, entry, section, *, trust, model_config) -> object
@@ -341,14 +341,14 @@ def section_requirements(module: FlavorModule, section: Mapping[str, Any]) -> tu
 
 
 def python_function_entry(
-    module: FlavorModule, section: dict[str, Any], options: dict[str, Any]
+    module: FlavorModule, section: dict[str, Any], options: dict[str, Any], model: Any
 ) -> dict[str, Any] | None:
     """The flavor's own keys of `flavors.python_function`; None if it has no such view of this model."""
-    own: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | None] | None = getattr(
+    own: Callable[[dict[str, Any], dict[str, Any], Any], dict[str, Any] | None] | None = getattr(
         module, "pyfunc_entry", None
     )
     if own is not None:
-        return own(section, options)
+        return own(section, options, model)
     return {"data": section["data"]} if "data" in section else {}
 
 
