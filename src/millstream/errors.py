@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 STATUS_BY_CODE: dict[str, int] = {
@@ -228,6 +229,18 @@ class SourceRefused(InvalidValue):
         super().__init__(f"The source {source[:200]!r} cannot be registered: {reason}")
 
 
+class WebhookNotFound(NotFound):
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"No webhook {webhook_id[:100]!r}. `list_webhooks` lists those there are.")
+
+
+class WebhookUrlRefused(InvalidValue):
+    """The server will not send anything there."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The webhook's url is refused: {reason}")
+
+
 class TagNotFound(NotFound):
     def __init__(self, key: str, owner: str) -> None:
         super().__init__(f"{owner} has no tag {key!r}.")
@@ -253,6 +266,38 @@ class MissingLibrary(MillstreamError):
 
     def __init__(self, package: str, purpose: str, install: str | None = None) -> None:
         super().__init__(f"{purpose} needs the package {package!r}. Install it: pip install {install or package}")
+
+
+class ExclusiveArguments(InvalidValue, ValueError):
+    """More than one of several arguments that exclude each other; also the built-in error, which is what MLflow raises."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"Give at most one of {', '.join(names)}.")
+
+
+class InvalidRequirement(InvalidValue):
+    """A requirement line that no environment is made from."""
+
+    def __init__(self, text: str, reason: str, origin: str = "") -> None:
+        where = f" ({origin})" if origin else ""
+        super().__init__(f"The requirement {text[:300]!r}{where} is refused: {reason}.")
+
+
+class RequirementConflict(InvalidValue):
+    def __init__(self, first: str, first_origin: str, second: str, second_origin: str) -> None:
+        super().__init__(
+            f"{first!r} ({first_origin}) and {second!r} ({second_origin}) cannot both be met. Change one of them, or "
+            "give the whole list as pip_requirements."
+        )
+
+
+class EnvironmentFailed(MillstreamError):
+    """An environment could not be made; nothing of it is kept."""
+
+    code = "INVALID_STATE"
+
+    def __init__(self, what: str, output: str) -> None:
+        super().__init__(f"{what}:\n{output.strip()[-3000:]}" if output.strip() else what)
 
 
 class ServerUnreachable(MillstreamError):

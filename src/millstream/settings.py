@@ -255,6 +255,62 @@ KERBEROS_TICKET_CACHE: Setting[str | None] = _setting(
 )
 KERBEROS_USER: Setting[str | None] = _setting("KERBEROS_USER", str, None, "User for HDFS.", mlflow=True)
 
+# ---------------------------------------------------------------- models
+TRUST_PICKLES: Setting[bool] = _setting(
+    "TRUST_PICKLES",
+    _boolean,
+    False,
+    "Let models run the code that came with them (pickles, scripts, code/) when they are loaded.",
+    mlflow="ALLOW_PICKLE_DESERIALIZATION",
+)
+LOG_MODEL_COMPRESSION: Setting[str | None] = _setting(
+    "LOG_MODEL_COMPRESSION", str, None, "Compress pickled Python models: lzma, bzip2 or gzip.", mlflow=True
+)
+PYFUNC_INFERENCE_CONFIG: Setting[str | None] = _setting(
+    "PYFUNC_INFERENCE_CONFIG", str, None, "JSON object laid over a loaded model's saved configuration.", mlflow=True
+)
+
+# ---------------------------------------------------------------- environments
+ENV_ROOT: Setting[str | None] = _setting(
+    "ENV_ROOT",
+    str,
+    None,
+    "Folder of the environments made for models; ~/.cache/millstream/environments if unset.",
+    mlflow=True,
+)
+ENV_TIMEOUT: Setting[float] = _setting(
+    "ENV_TIMEOUT", float, 1800.0, "Seconds that one step of making an environment may take."
+)
+REQUIREMENTS_INFERENCE_TIMEOUT: Setting[float] = _setting(
+    "REQUIREMENTS_INFERENCE_TIMEOUT", float, 120.0, "Seconds to see what a saved model imports.", mlflow=True
+)
+INPUT_EXAMPLE_INFERENCE_TIMEOUT: Setting[float] = _setting(
+    "INPUT_EXAMPLE_INFERENCE_TIMEOUT", float, 180.0, "The same, when the model also predicts its example.", mlflow=True
+)
+REQUIREMENTS_INFERENCE_RAISE_ERRORS: Setting[bool] = _setting(
+    "REQUIREMENTS_INFERENCE_RAISE_ERRORS",
+    _boolean,
+    False,
+    "Fail when what a model imports cannot be seen.",
+    mlflow=True,
+)
+LOCK_MODEL_DEPENDENCIES: Setting[bool] = _setting(
+    "LOCK_MODEL_DEPENDENCIES",
+    _boolean,
+    False,
+    "Pin all that a model's requirements require in turn (needs uv).",
+    mlflow=True,
+)
+HASH_MODEL_DEPENDENCIES: Setting[bool] = _setting(
+    "HASH_MODEL_DEPENDENCIES", _boolean, False, "Lock them with the hashes of their files."
+)
+CONDA_HOME: Setting[str | None] = _setting(
+    "CONDA_HOME", str, None, "Folder of the conda installation; the one on PATH if unset.", mlflow=True
+)
+CONDA_CREATE_ENV_CMD: Setting[str | None] = _setting(
+    "CONDA_CREATE_ENV_CMD", str, None, "Command that makes conda environments: conda, mamba or micromamba.", mlflow=True
+)
+
 # ---------------------------------------------------------------- server
 BACKEND_STORE_URI: Setting[str | None] = _setting(
     "BACKEND_STORE_URI", str, None, "Database of the server.", mlflow=True
@@ -306,6 +362,13 @@ ALLOW_REMOTE_WITHOUT_AUTH: Setting[bool] = _setting(
 ARTIFACT_LOCATION_MAX_LENGTH: Setting[int] = _setting(
     "ARTIFACT_LOCATION_MAX_LENGTH", int, 2048, "Longest artifact location of an experiment.", mlflow=True
 )
+CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX: Setting[str | None] = _setting(
+    "CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX",
+    str,
+    None,
+    "Regular expression in which the source of every new model version must match.",
+    mlflow=True,
+)
 ALLOWED_LOCAL_ROOTS: Setting[str | None] = _setting(
     "ALLOWED_LOCAL_ROOTS", str, None, "Folders besides the artifact roots that the server may read, by colon."
 )
@@ -324,6 +387,34 @@ DATABASE_LOCK_TIMEOUT: Setting[float] = _setting(
 )
 MAX_QUEUED_WRITES: Setting[int] = _setting(
     "MAX_QUEUED_WRITES", int, 10_000, "Writes waiting before the server answers 429."
+)
+
+# ---------------------------------------------------------------- webhooks
+WEBHOOK_SECRET_ENCRYPTION_KEY: Setting[str | None] = _setting(
+    "WEBHOOK_SECRET_ENCRYPTION_KEY",
+    str,
+    None,
+    "Key that webhooks' secrets are encrypted with (`millstream webhooks new-key` makes one); a file beside an SQLite store if unset.",
+    mlflow=True,
+)
+WEBHOOK_ALLOWED_SCHEMES: Setting[str] = _setting(
+    "WEBHOOK_ALLOWED_SCHEMES", str, "https", "Schemes that a webhook's URL may have, by comma.", mlflow=True
+)
+WEBHOOK_ALLOW_PRIVATE_IPS: Setting[bool] = _setting(
+    "WEBHOOK_ALLOW_PRIVATE_IPS", _boolean, False, "Let webhooks lead to loopback and private addresses.", mlflow=True
+)
+WEBHOOK_REQUEST_TIMEOUT: Setting[float] = _setting(
+    "WEBHOOK_REQUEST_TIMEOUT", float, 30.0, "Seconds that one attempt of a delivery may take.", mlflow=True
+)
+WEBHOOK_REQUEST_MAX_RETRIES: Setting[int] = _setting(
+    "WEBHOOK_REQUEST_MAX_RETRIES",
+    int,
+    10,
+    "Further attempts after one that failed: after about 1, 2, 4, 8 seconds and so on, up to an hour.",
+    mlflow=True,
+)
+WEBHOOK_DELIVERY_MAX_WORKERS: Setting[int] = _setting(
+    "WEBHOOK_DELIVERY_MAX_WORKERS", int, 10, "Deliveries at once in a server process.", mlflow=True
 )
 
 DEFAULT_STORE_URI = "sqlite:///millstream.db"

@@ -18,7 +18,7 @@ HEAVY = frozenset(
     {
         "numpy", "pandas", "polars", "pyarrow", "sqlalchemy", "alembic", "uvicorn", "httptools", "uvloop",
         "fsspec", "urllib3", "click", "rich", "psutil", "yaml", "matplotlib", "plotly", "PIL", "torch", "pyspark",
-        "datasets", "tensorflow", "sklearn", "pynvml", "IPython",
+        "datasets", "tensorflow", "sklearn", "pynvml", "IPython", "cryptography",
     }
 )  # fmt: skip
 """Third-party modules; what `MAY_IMPORT` does not allow is imported inside of functions."""
@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """What a folder may import when its modules are imported; the fluent API itself nothing but msgspec."""
 
 LAYERS: dict[str, frozenset[str]] = {
-    "cli": frozenset({"migrate", "server", "store", "tracking", "client", "artifacts", "data", "media", "api"}),
+    "cli": frozenset({"migrate", "server", "store", "webhooks", "tracking", "client", "artifacts", "data", "media", "api"}),
     "migrate": frozenset({"store", "client", "artifacts", "api"}),
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
@@ -44,9 +44,10 @@ LAYERS: dict[str, frozenset[str]] = {
     "client": frozenset({"media", "artifacts", "api"}),
     "media": frozenset({"artifacts"}),
     "artifacts": frozenset({"api"}),
-    "server": frozenset({"store", "asgi", "artifacts", "api"}),
+    "server": frozenset({"store", "webhooks", "asgi", "artifacts", "api"}),
     "asgi": frozenset({"api"}),
-    "store": frozenset({"api"}),
+    "store": frozenset({"webhooks", "api"}),
+    "webhooks": frozenset(),
     "api": frozenset(),
 }
 """Which folders a folder may import when its modules are imported. `server` is named by `cli` alone."""

@@ -38,6 +38,8 @@ ACCESS_RIGHTS = frozenset(
         "run:read", "run:update", "run:delete",
         "model:read", "model:update", "model:delete",  # logged models; they follow their experiment
         "artifact:read", "artifact:update", "artifact:delete",
+        "registered-model:read", "registered-model:update", "registered-model:delete",  # with their versions
+        "webhook:read", "webhook:update", "webhook:delete",
     }
 )  # fmt: skip
 
@@ -60,6 +62,7 @@ class Endpoint(Struct, Generic[Req, Res], frozen=True, eq=False):
     verb: Verb
     path: str  # below the prefixes, with {params}; "" is the prefix itself without its last slash
     prefixes: tuple[str, ...]
+    store: Any  # which one the handler asks for: a protocol of `api.stores`, or Any
     request: type[Req]
     response: type[Res]
     access: str
@@ -68,6 +71,7 @@ class Endpoint(Struct, Generic[Req, Res], frozen=True, eq=False):
     also: tuple[Verb, ...]  # further verbs that reach the same handler
     body_limit: int  # bytes
     stream: Stream | None
+    calls_out: bool  # the handler waits for other machines
     doc: str
 
     @property
@@ -98,6 +102,7 @@ def endpoint(
     is_write: bool | None = None,
     body_limit: int = 1 << 20,
     stream: Stream | None = None,
+    calls_out: bool = False,
 ) -> Callable[[Callable[[Any, Req], Res]], Endpoint[Req, Res]]:
     """Declare the decorated handler as an endpoint.
 
@@ -109,6 +114,7 @@ def endpoint(
         is_write: whether the handler runs inside the writer's transaction; None means: it does unless the verb is GET.
         body_limit: longest body in bytes.
         stream: for raw bodies; the server then does the work itself.
+        calls_out: whether the handler asks name servers or other machines: it then gets a thread that no other call waits for.
     """
     if access not in ACCESS_RIGHTS:
         raise ValueError(f"unknown access right {access!r}")
@@ -125,6 +131,7 @@ def endpoint(
             verb=verb,
             path=path,
             prefixes=prefixes,
+            store=hints[parameters[0]],
             request=hints[parameters[1]],
             response=hints["return"],
             access=access,
@@ -133,6 +140,7 @@ def endpoint(
             also=also,
             body_limit=body_limit,
             stream=stream,
+            calls_out=calls_out,
             doc=inspect.getdoc(handler) or "",
         )
         ENDPOINTS[name] = row
