@@ -18,7 +18,7 @@ HEAVY = frozenset(
     {
         "numpy", "pandas", "polars", "pyarrow", "sqlalchemy", "alembic", "uvicorn", "httptools", "uvloop",
         "fsspec", "urllib3", "click", "rich", "psutil", "yaml", "matplotlib", "plotly", "PIL", "torch", "pyspark",
-        "datasets", "tensorflow", "sklearn", "pynvml", "IPython", "cryptography",
+        "datasets", "tensorflow", "sklearn", "pynvml", "IPython", "nacl",
     }
 )  # fmt: skip
 """Third-party modules; what `MAY_IMPORT` does not allow is imported inside of functions."""
@@ -40,6 +40,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "migrate": frozenset({"store", "client", "artifacts", "api"}),
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
+    "environments": frozenset(),
     "data": frozenset({"artifacts"}),
     "client": frozenset({"media", "artifacts", "api"}),
     "media": frozenset({"artifacts"}),
@@ -59,6 +60,7 @@ LAZY: dict[str, frozenset[str]] = {
     "client": frozenset({"store"}),  # the in-process transport
     "artifacts": frozenset({"client", "tracking"}),  # `runs:/` and the server's proxy
     "data": frozenset({"tracking", "artifacts"}),  # a dataset without a source is the running program's
+    "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
     "server": frozenset({"client"}),
 }

@@ -1,0 +1,115 @@
+"""What a model really imports, seen in a clean process that loads it and, if asked to, lets it predict its example.
+
+The model's author runs this when saving, so the child may load the model's pickles. Python modules of the program itself
+can be imported there (the child has the parent's `sys.path`), but not its memory: what a model needs at loading time must be
+importable, which is just what a reader of the model will find out otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from millstream import settings
+from millstream.environments.capture import Captured, Request
+from millstream.environments.installed import pinned, required_by
+from millstream.environments.requirements import OFFICIAL, OURS, parse
+from millstream.errors import EnvironmentFailed
+
+logger = logging.getLogger("millstream")
+
+ALWAYS_PINNED = frozenset({"numpy", "scipy", "pandas"})
+"""Pinned although others require them: a saved array or frame is read by these very versions."""
+
+
+def infer_requirements(
+    model_root: Path, flavor: str, defaults: Sequence[str], *, runs_example: bool = False
+) -> list[str]:
+    """The requirements of a saved model, sorted by name.
+
+    Args:
+        model_root: the model directory, with its MLmodel.
+        flavor: how to load it where it has no `python_function`.
+        defaults: what every model of this flavor needs: names, or whole requirement lines. They are always in the result.
+        runs_example: let it predict its input example too, which shows what is imported only then.
+    Returns:
+        `name==<installed version>` of what it imports and others in the list do not bring along anyway. When the model
+        cannot be loaded in time: `defaults` with their installed versions, after one warning.
+    Raises:
+        EnvironmentFailed: it could not be loaded, and REQUIREMENTS_INFERENCE_RAISE_ERRORS is set.
+    """
+    try:
+        captured = capture(model_root, flavor, runs_example=runs_example)
+    except EnvironmentFailed as error:
+        if settings.REQUIREMENTS_INFERENCE_RAISE_ERRORS.get():
+            raise
+        fallback = sorted(pinned(default) for default in defaults)
+        logger.warning(
+            "What the model imports could not be seen, so its requirements are those of its flavor (%s). Give "
+            "pip_requirements to name them yourself. %s",
+            ", ".join(fallback), error.message,
+        )  # fmt: skip
+        return fallback
+    return select(captured, defaults)
+
+
+def select(captured: Captured, defaults: Sequence[str]) -> list[str]:
+    """The lines to write for what was seen."""
+    always = {line.name: line.text for line in parse(pinned(default) for default in defaults).lines}
+    needed = (set(captured.needed) | set(always)) - OFFICIAL - {OURS}
+    brought = {name: required_by([name]) - {name} for name in needed}
+    by_others = required_by([OURS]).union(*brought.values())
+    kept = {name for name in needed if name not in by_others or name in captured.direct}
+    kept |= ALWAYS_PINNED & set(captured.loaded) & needed.union(*brought.values())
+    return sorted([pinned(name) for name in kept - set(always)] + list(always.values()))
+
+
+def capture(model_root: Path, flavor: str, *, runs_example: bool = False) -> Captured:
+    """Load a model in a clean process and say what it imported. Raises EnvironmentFailed."""
+    timeout_s = (
+        settings.INPUT_EXAMPLE_INFERENCE_TIMEOUT.get()
+        if runs_example
+        else settings.REQUIREMENTS_INFERENCE_TIMEOUT.get()
+    )
+    with tempfile.TemporaryDirectory(prefix="millstream-inference-") as folder:
+        request = Request(
+            model_root=str(model_root.resolve()),
+            flavor=flavor,
+            path=[os.path.abspath(entry) for entry in sys.path],
+            answer=str(Path(folder) / "answer.json"),
+            runs_example=runs_example,
+        )
+        _run_child(msgspec.json.encode(request), timeout_s)
+        try:
+            return msgspec.json.decode(Path(request.answer).read_bytes(), type=Captured)
+        except (OSError, msgspec.DecodeError):
+            raise EnvironmentFailed("The process that loads the model ended without an answer", "") from None
+
+
+def _run_child(request: bytes, timeout_s: float) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from millstream.environments.capture import main; main()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,  # so that all that the model starts ends with it
+    )
+    try:
+        output, _ = child.communicate(request, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)  # not reaped yet, so the number is still its own
+        child.communicate()
+        raise EnvironmentFailed(f"The model took longer than {timeout_s:g} s to load", "") from None
+    if child.returncode:
+        lines = output.decode(errors="replace").strip().splitlines()
+        raise EnvironmentFailed("The model cannot be loaded in a process of its own", "\n".join(lines[-15:]))
