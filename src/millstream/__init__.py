@@ -91,6 +91,10 @@ if TYPE_CHECKING:
     from millstream.tracking.params import log_params as log_params
     from millstream.tracking.params import set_tag as set_tag
     from millstream.tracking.params import set_tags as set_tags
+    from millstream.tracking.registry import register_model as register_model
+    from millstream.tracking.registry import search_model_versions as search_model_versions
+    from millstream.tracking.registry import search_registered_models as search_registered_models
+    from millstream.tracking.registry import set_model_version_tag as set_model_version_tag
     from millstream.tracking.runs import active_run as active_run
     from millstream.tracking.runs import delete_run as delete_run
     from millstream.tracking.runs import end_run as end_run
@@ -126,6 +130,7 @@ _HOMES: dict[str, str] = {
     "search_logged_models set_active_model set_logged_model_tags",
     "tracking.metrics": "log_metric log_metrics",
     "tracking.params": "delete_tag log_param log_params set_tag set_tags",
+    "tracking.registry": "register_model search_model_versions search_registered_models set_model_version_tag",
     "tracking.runs": "active_run delete_run end_run get_parent_run get_run last_active_run restore_run rewind start_run",
     "tracking.search": "search_runs",
     "tracking.uris": "get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_tracking_uri",

@@ -50,6 +50,17 @@ def tagged_model(w):
     return model
 
 
+def registered(w):
+    """A registered model with a version of the run's artifacts and an alias."""
+    name = new_name()
+    assert w.server.post("registered-models/create", {"name": name}).status == 200
+    source = f"mlflow-artifacts:/{w.experiment}/{w.run}/artifacts/a"
+    body = {"name": name, "source": source, "run_id": w.run, "tags": [{"key": "a", "value": "b"}]}
+    assert w.server.post("model-versions/create", body).status == 200
+    assert w.server.post("registered-models/alias", {"name": name, "alias": "best", "version": "1"}).status == 200
+    return name
+
+
 def model_json(w):
     return json.dumps({"artifact_path": "m", "flavors": {}, "utc_time_created": "now", "run_id": w.run})
 
@@ -94,6 +105,28 @@ EXAMPLES = {
     "logged_models.delete_tag": lambda w: ({"model_id": tagged_model(w), "key": "a"}, {}),
     "logged_models.log_params": lambda w: ({"model_id": w.new_model()}, {"params": [{"key": "a", "value": "b"}]}),
     "logged_models.list_artifacts": lambda w: ({"model_id": w.model}, {}),
+    "registry.create": lambda w: ({}, {"name": new_name(), "description": "d", "tags": [{"key": "a", "value": "b"}]}),
+    "registry.get": lambda w: ({}, {"name": registered(w)}),
+    "registry.update": lambda w: ({}, {"name": registered(w), "description": "new"}),
+    "registry.rename": lambda w: ({}, {"name": registered(w), "new_name": new_name()}),
+    "registry.delete": lambda w: ({}, {"name": registered(w)}),
+    "registry.search": lambda w: ({}, {"filter": "name LIKE '%'", "max_results": 5, "order_by": ["name DESC"]}),
+    "registry.get_latest_versions": lambda w: ({}, {"name": registered(w), "stages": ["None", "production"]}),
+    "registry.set_tag": lambda w: ({}, {"name": registered(w), "key": "a", "value": "b"}),
+    "registry.delete_tag": lambda w: ({}, {"name": registered(w), "key": "a"}),
+    "registry.set_alias": lambda w: ({}, {"name": registered(w), "alias": "champion", "version": "1"}),
+    "registry.get_by_alias": lambda w: ({}, {"name": registered(w), "alias": "best"}),
+    "registry.delete_alias": lambda w: ({}, {"name": registered(w), "alias": "best"}),
+    "registry.create_version": lambda w: ({}, {"name": registered(w), "source": "s3://bucket/model", "run_id": w.run}),
+    "registry.get_version": lambda w: ({}, {"name": registered(w), "version": "1"}),
+    "registry.update_version": lambda w: ({}, {"name": registered(w), "version": "1", "description": "new"}),
+    "registry.delete_version": lambda w: ({}, {"name": registered(w), "version": "1"}),
+    "registry.search_versions": lambda w: ({}, {"filter": "version_number > 0", "max_results": 5}),
+    "registry.transition_stage": lambda w: ({}, {"name": registered(w), "version": "1", "stage": "staging", "comment": "good"}),
+    "registry.get_download_uri": lambda w: ({}, {"name": registered(w), "version": "1"}),
+    "registry.set_version_tag": lambda w: ({}, {"name": registered(w), "version": "1", "key": "a", "value": "b"}),
+    "registry.delete_version_tag": lambda w: ({}, {"name": registered(w), "version": "1", "key": "a"}),
+    "registry.get_history": lambda w: ({}, {"name": registered(w), "version": "1", "max_results": 5}),
     "artifacts.list_artifacts": lambda w: ({}, {"run_id": w.run}),
     "artifacts.list_folder": lambda w: ({}, {"path": w.experiment}),
     "artifacts.delete": lambda w: ({"artifact_path": f"{w.experiment}/{w.run}/artifacts/nothing.txt"}, {}),
@@ -229,6 +262,7 @@ def test_streams_move_bytes(name, world):
         "artifacts.get_artifact": f"/get-artifact?run_id={world.run}&path=a/b.txt",
         "artifacts.upload_artifact": f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={world.run}&path=d.txt",
         "logged_models.get_file": f"/ajax-api/2.0/mlflow/logged-models/{world.model}/artifacts/files?artifact_file_path=MLmodel",
+        "registry.get_file": f"/model-versions/get-artifact?name={registered(world)}&version=1&path=b.txt",
     }
     reply = world.server.ask(row.verb, paths[name], b"bytes" if row.stream is Stream.UPLOAD else None)
     assert reply.status == 200, reply.body
@@ -271,9 +305,9 @@ def test_trailing_slashes_and_removed_endpoints_are_not_there(server):
     "path",
     [
         "/api/2.0/mlflow/traces", "/api/3.0/mlflow/traces/search", "/ajax-api/3.0/mlflow/traces/x/tags", "/graphql",
-        "/v1/traces", "/api/2.0/mlflow/registered-models/create", "/api/2.0/mlflow/model-versions/search", "/ajax-api/3.0/jobs",
+        "/v1/traces", "/ajax-api/3.0/jobs",
         "/api/2.0/mlflow/users/create", "/api/3.0/mlflow/scorers/register", "/api/3.0/mlflow/datasets/create",
-        "/model-versions/get-artifact", "/api/3.0/mlflow/gateway/secrets/list", "/api/2.0/mlflow/experiments/permissions/create",
+        "/api/3.0/mlflow/gateway/secrets/list", "/api/2.0/mlflow/experiments/permissions/create",
         "/ajax-api/2.0/mlflow/runs/create-promptlab-run", "/ajax-api/2.0/mlflow/get-trace-artifact",
     ],
 )  # fmt: skip

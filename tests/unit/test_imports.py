@@ -218,8 +218,8 @@ def test_every_public_name_can_be_used_and_type_checkers_see_the_same_names() ->
 def test_a_name_that_comes_later_or_never_says_so() -> None:
     with pytest.raises(AttributeError, match="later part"):
         _ = millstream.sklearn
-    with pytest.raises(AttributeError, match="model registry"):
-        _ = millstream.register_model
+    with pytest.raises(AttributeError, match="evaluation"):
+        _ = millstream.evaluate
     with pytest.raises(AttributeError, match="no traces"):
         _ = millstream.start_span
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

@@ -1,6 +1,18 @@
 """The contract: every endpoint with its types, access right and handler. Importing this package fills `ENDPOINTS`."""
 
-from millstream.api import artifacts, experiments, logged_models, metrics, runs, service
+from millstream.api import artifacts, experiments, logged_models, metrics, registry, runs, service, webhooks
 from millstream.api.endpoint import ENDPOINTS, Empty, Endpoint
 
-__all__ = ["ENDPOINTS", "Empty", "Endpoint", "artifacts", "experiments", "logged_models", "metrics", "runs", "service"]
+__all__ = [
+    "ENDPOINTS",
+    "Empty",
+    "Endpoint",
+    "artifacts",
+    "experiments",
+    "logged_models",
+    "metrics",
+    "registry",
+    "runs",
+    "service",
+    "webhooks",
+]

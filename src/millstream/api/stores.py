@@ -20,8 +20,13 @@ from millstream.entities import (
     LoggedModelStatus,
     LoggedModelTag,
     Metric,
+    ModelVersion,
+    ModelVersionTag,
     PagedList,
     Param,
+    RegisteredModel,
+    RegisteredModelTag,
+    RegistryChange,
     Run,
     RunInfo,
     RunStatus,
@@ -29,6 +34,12 @@ from millstream.entities import (
     SeriesSummary,
     SeriesWindow,
     ViewType,
+    Webhook,
+    WebhookDelivery,
+    WebhookDeliveryStatus,
+    WebhookEvent,
+    WebhookStatus,
+    WebhookTestResult,
 )
 
 if TYPE_CHECKING:
@@ -132,6 +143,106 @@ class TrackingStore(Protocol):
     ) -> PagedList[LoggedModel]: ...
 
 
+class RegistryStore(Protocol):
+    """Registered models with their versions, aliases, tags and history. `user` and `comment` go into the history."""
+
+    def create_registered_model(
+        self, name: str, description: str | None, tags: Sequence[RegisteredModelTag], user: str = "", comment: str = ""
+    ) -> RegisteredModel: ...
+    def get_registered_model(self, name: str) -> RegisteredModel: ...
+    def update_registered_model(
+        self, name: str, description: str | None, user: str = "", comment: str = ""
+    ) -> RegisteredModel: ...
+    def rename_registered_model(
+        self, name: str, new_name: str, user: str = "", comment: str = ""
+    ) -> RegisteredModel: ...
+    def delete_registered_model(self, name: str, user: str = "", comment: str = "") -> None: ...
+    def search_registered_models(
+        self, filter: str, order_by: Sequence[str], max_results: int, page_token: str
+    ) -> PagedList[RegisteredModel]: ...
+    def get_latest_versions(self, name: str, stages: Sequence[str]) -> list[ModelVersion]: ...
+    def set_registered_model_tag(self, name: str, key: str, value: str, user: str = "", comment: str = "") -> None: ...
+    def delete_registered_model_tag(self, name: str, key: str, user: str = "", comment: str = "") -> None: ...
+    def set_alias(self, name: str, alias: str, version: str, user: str = "", comment: str = "") -> None: ...
+    def delete_alias(self, name: str, alias: str, user: str = "", comment: str = "") -> None: ...
+    def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion: ...
+    def create_model_version(
+        self,
+        name: str,
+        source: str,
+        run_id: str,
+        run_link: str,
+        description: str | None,
+        tags: Sequence[ModelVersionTag],
+        model_id: str,
+        user: str = "",
+        comment: str = "",
+    ) -> ModelVersion: ...
+    def get_model_version(self, name: str, version: str) -> ModelVersion: ...
+    def update_model_version(
+        self, name: str, version: str, description: str | None, user: str = "", comment: str = ""
+    ) -> ModelVersion: ...
+    def delete_model_version(self, name: str, version: str, user: str = "", comment: str = "") -> None: ...
+    def transition_model_version_stage(
+        self,
+        name: str,
+        version: str,
+        stage: str,
+        archive_existing_versions: bool,
+        user: str = "",
+        comment: str = "",
+    ) -> ModelVersion: ...
+    def search_model_versions(
+        self, filter: str, order_by: Sequence[str], max_results: int, page_token: str
+    ) -> PagedList[ModelVersion]: ...
+    def get_download_uri(self, name: str, version: str) -> str: ...
+    def get_artifact_root(self, name: str, version: str) -> str:
+        """Where a server may read the files of a version."""
+        ...
+
+    def set_model_version_tag(
+        self, name: str, version: str, key: str, value: str, user: str = "", comment: str = ""
+    ) -> None: ...
+    def delete_model_version_tag(
+        self, name: str, version: str, key: str, user: str = "", comment: str = ""
+    ) -> None: ...
+    def get_history(
+        self, name: str, version: str | None, max_results: int, page_token: str
+    ) -> PagedList[RegistryChange]: ...
+
+
+class WebhookStore(Protocol):
+    """Webhooks and what was delivered to them."""
+
+    def create_webhook(
+        self,
+        name: str,
+        url: str,
+        events: Sequence[WebhookEvent],
+        description: str,
+        secret: str,
+        status: WebhookStatus,
+    ) -> Webhook: ...
+    def get_webhook(self, webhook_id: str) -> Webhook: ...
+    def list_webhooks(self, max_results: int, page_token: str) -> PagedList[Webhook]: ...
+    def update_webhook(
+        self,
+        webhook_id: str,
+        name: str,
+        url: str,
+        events: Sequence[WebhookEvent],
+        description: str | None,
+        secret: str | None,
+        status: WebhookStatus | None,
+    ) -> Webhook: ...
+    def delete_webhook(self, webhook_id: str) -> None: ...
+    def test_webhook(self, webhook_id: str, event: WebhookEvent | None) -> WebhookTestResult: ...
+    def list_webhook_deliveries(
+        self, webhook_id: str, status: WebhookDeliveryStatus | None, max_results: int, page_token: str
+    ) -> PagedList[WebhookDelivery]: ...
+    def redeliver_webhook(self, webhook_id: str, delivery_id: str) -> WebhookDelivery: ...
+
+
 class ArtifactStore(Protocol):
     """Artifacts as the server sees them: by run, by logged model, and below the root of its proxy.
 
@@ -151,6 +262,7 @@ class ArtifactStore(Protocol):
     def proxied_uri(self, path: str) -> str: ...
     def run_artifact_uri(self, run_id: str, path: str) -> str: ...
     def model_artifact_uri(self, model_id: str, path: str) -> str: ...
+    def version_artifact_uri(self, name: str, version: str, path: str) -> str: ...
     def create_multipart(self, directory: str, name: str, parts: int) -> tuple[str, list[UploadPart]]: ...
     def complete_multipart(self, directory: str, name: str, upload_id: str, parts: Sequence[UploadPart]) -> None: ...
     def abort_multipart(self, directory: str, name: str, upload_id: str) -> None: ...

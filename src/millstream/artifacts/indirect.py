@@ -5,15 +5,31 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from millstream.artifacts import paths
+from msgspec import Struct
+
+from millstream.artifacts import model_uris, paths
 from millstream.artifacts.paths import ArtifactPath
-from millstream.artifacts.repository import MODEL_ID, Repository, open_repository
-from millstream.entities import Run
-from millstream.errors import InvalidValue, MillstreamError, Unsupported
+from millstream.artifacts.repository import Repository, open_repository
+from millstream.entities import LoggedModel, Run
+from millstream.errors import InvalidValue, MillstreamError
+
+
+class RunArtifact(Struct, frozen=True):
+    """What `runs:/<run id>/<path>` means: where it is, and the logged model that it is part of, if any."""
+
+    uri: str
+    run_id: str
+    model: LoggedModel | None = None
+    path: str = ""  # below the model, or below the run
 
 
 def open_run(uri: str, tracking_uri: str | None, client: Any) -> Repository:
-    """The repository of `runs:/<run id>` or of a folder below it.
+    """The repository of `runs:/<run id>` or of a folder below it."""
+    return open_repository(find_in_run(uri, tracking_uri, client).uri, tracking_uri)
+
+
+def find_in_run(uri: str, tracking_uri: str | None = None, client: Any = None) -> RunArtifact:
+    """Look up `runs:/<run id>/<path>`.
 
     A first folder that the run itself does not have, but that is the name of a model which the run logged, is that model.
     """
@@ -22,51 +38,29 @@ def open_run(uri: str, tracking_uri: str | None, client: Any) -> Repository:
         raise InvalidValue(f"{uri!r} must be runs:/<run id>/<path>.")
     client = client or _client(tracking_uri)
     run: Run = client.get_run(segments[0])
-    if not run.info.artifact_uri:
+    run_id, root = run.info.run_id, run.info.artifact_uri
+    if not root:
         raise InvalidValue(f"Run {segments[0]!r} has no artifact location.")
     path = paths.check_folder("/".join(segments[1:]))
-    repository = open_repository(run.info.artifact_uri, tracking_uri)
-    if not path:
-        return repository
-    model = _logged_model(run, segments[1], client)
-    if model is not None and not _has(repository, ArtifactPath(segments[1])):
-        rest = paths.check_folder("/".join(segments[2:]))
-        return open_repository(below(model.info.artifact_uri, rest), tracking_uri)
-    return open_repository(below(run.info.artifact_uri, path), tracking_uri)
+    if path:
+        model = _logged_model(run, segments[1], client)
+        if model is not None and not _has(open_repository(root, tracking_uri), ArtifactPath(segments[1])):
+            rest = paths.check_folder("/".join(segments[2:]))
+            return RunArtifact(below(model.info.artifact_uri, rest), run_id, model, rest)
+    return RunArtifact(below(root, path), run_id, path=path)
 
 
 def open_model(uri: str, tracking_uri: str | None, client: Any) -> Repository:
-    """The repository of `models:/<model id>`, `models:/<name>/<version or stage>` or `models:/<name>@<alias>`."""
-    segments = _segments(uri)
-    if not segments:
-        raise InvalidValue(f"{uri!r} must be models:/<name>/<version>, models:/<name>@<alias> or models:/<model id>.")
+    """The repository of a `models:/` URI (see `model_uris`), or of a folder below it."""
+    named = model_uris.parse(uri)
     client = client or _client(tracking_uri)
-    if MODEL_ID.fullmatch(segments[0]):
-        root = client.get_logged_model(segments[0]).info.artifact_uri
-        rest = segments[1:]
+    if named.model_id:
+        root = client.get_logged_model(named.model_id).info.artifact_uri
     else:
-        root, rest = _registered(uri, segments, client)
-    return open_repository(below(root, paths.check_folder("/".join(rest))), tracking_uri)
-
-
-def _registered(uri: str, segments: list[str], client: Any) -> tuple[str, list[str]]:
-    locate = getattr(client, "get_model_version_download_uri", None)
-    if locate is None:
-        raise Unsupported(f"{uri!r} is in the model registry, which this version of Millstream does not read yet.")
-    name, at, alias = segments[0].partition("@")
-    if at:
-        found = client.get_model_version_by_alias(name, alias)
-        return locate(name, found.version), segments[1:]
-    if len(segments) < 2:
-        raise InvalidValue(f"{uri!r} names no version: models:/{name}/<version> or models:/{name}@<alias>.")
-    version = segments[1]
-    if not version.isdigit():
-        stages = None if version.lower() == "latest" else [version]
-        latest = client.get_latest_versions(name, stages)
-        if not latest:
-            raise InvalidValue(f"{uri!r}: the model {name!r} has no such version.")
-        version = str(max(int(found.version) for found in latest))
-    return locate(name, version), segments[2:]
+        version = model_uris.find_version(named, client)
+        root = client.get_model_version_download_uri(version.name, version.version)
+    path = paths.check_folder(named.path.strip("/"))
+    return open_repository(below(root, path), tracking_uri)
 
 
 def below(root: str, path: ArtifactPath) -> str:
@@ -85,9 +79,9 @@ def _segments(uri: str) -> list[str]:
     return path.split("/") if path else []
 
 
-def _logged_model(run: Run, name: str, client: Any) -> Any:
+def _logged_model(run: Run, name: str, client: Any) -> LoggedModel | None:
     for output in run.outputs.model_outputs if run.outputs else ():
-        model = client.get_logged_model(output.model_id)
+        model: LoggedModel = client.get_logged_model(output.model_id)
         if model.name == name:
             return model
     return None

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from millstream.artifacts import paths
+from millstream.artifacts.model_uris import MODEL_ID as MODEL_ID
 from millstream.artifacts.paths import ArtifactPath
 from millstream.entities import FileInfo
 from millstream.errors import InvalidValue, MissingLibrary, Unsupported
@@ -390,9 +391,6 @@ def _root_segments(scheme: str, path: str) -> int:
         first = path.lstrip("/").partition("/")[0]
         return 1 if "@" in first or MODEL_ID.fullmatch(first) else 2
     return 1 if scheme == "runs" else 0
-
-
-MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
 
 
 def cannot(what: str, uri: str) -> Unsupported:

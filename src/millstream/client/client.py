@@ -20,7 +20,10 @@ from millstream.client.artifact_methods import ArtifactMethods
 from millstream.client.model_methods import ModelMethods
 from millstream.client.operations import RunOperations
 from millstream.client.recorder import Recorder, get_recorder
-from millstream.client.transport import Transport
+from millstream.client.registry_methods import RegistryMethods
+from millstream.client.transport import Transport, open_transport
+from millstream.client.uris import normalize, redact
+from millstream.client.webhook_methods import WebhookMethods
 from millstream.entities import (
     PARENT_RUN_TAG,
     USER_TAG,
@@ -43,7 +46,7 @@ from millstream.entities import (
 )
 from millstream.errors import InvalidValue, NotFound
 from millstream.media.client import MediaLogging
-from millstream.settings import ENABLE_ASYNC_LOGGING, SYNC
+from millstream.settings import ENABLE_ASYNC_LOGGING, REGISTRY_URI, SYNC
 
 Req = TypeVar("Req", bound=Struct)
 Res = TypeVar("Res")
@@ -52,7 +55,7 @@ HISTORY_PAGE = 250_000
 """Points asked for at once: a long history does not stand whole in the server's memory as text."""
 
 
-class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
+class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMethods, MediaLogging):
     """Reads and writes one tracking store. Safe for threads; two clients of one URI share journal and connections."""
 
     def __init__(
@@ -61,10 +64,11 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
         """
         Args:
             tracking_uri: None is the setting TRACKING_URI, else a database in the working directory.
-            registry_uri: None is the tracking URI.
+            registry_uri: of the model registry; None is the setting REGISTRY_URI, else the tracking URI.
         """
         self._recorder = get_recorder(tracking_uri)
-        self._registry_uri = os.fspath(registry_uri) if registry_uri is not None else self._recorder.tracking_uri
+        wanted = registry_uri or REGISTRY_URI.get()
+        self._registry_uri = normalize(wanted) if wanted else None
         self._roots: dict[str, str] = {}
 
     @property
@@ -84,6 +88,18 @@ class MillstreamClient(ArtifactMethods, ModelMethods, MediaLogging):
         """A call that sees and follows everything logged before."""
         self._recorder.settle()
         return self._recorder.transport.call(endpoint, req)
+
+    @property
+    def registry_uri(self) -> str:
+        """Of the model registry."""
+        return self.tracking_uri if self._registry_uri is None else redact(self._registry_uri)
+
+    def _registry_call(self, endpoint: Endpoint[Req, Res], req: Req) -> Res:
+        """A call of the model registry; one in the tracking store sees everything logged before."""
+        uri = self._registry_uri
+        if uri is None or uri == self.transport.given_uri:
+            return self._call(endpoint, req)
+        return open_transport(uri).call(endpoint, req)
 
     def _server_id(self, run_id: str) -> str:
         """The run's id at the server: another one only for runs that were started offline, at a foreign server."""

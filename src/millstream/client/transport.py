@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from millstream.api.endpoint import Endpoint
 from millstream.api.service import Version
+from millstream.api.stores import RegistryStore, WebhookStore
 from millstream.client import uris
 from millstream.errors import InvalidValue
 from millstream.settings import DEFAULT_ARTIFACT_ROOT
@@ -88,7 +89,11 @@ class LocalTransport:
         return store
 
     def call(self, endpoint: Endpoint[Req, Res], req: Req, *, retry: bool = True) -> Res:
-        store = self.store
+        store: Any = self.store
+        if endpoint.store is RegistryStore:
+            store = store.registry
+        elif endpoint.store is WebhookStore:
+            store = store.webhooks
         if endpoint.is_write:
             answer: Res = store.db.write(lambda session: endpoint.handler(store, req))
             return answer

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field
 
 from millstream.api import ENDPOINTS, Empty, wire
 from millstream.api.endpoint import PROXY, Endpoint, Stream
 from millstream.api.runs import LogBatch
-from millstream.api.stores import ArtifactStore, TrackingStore
+from millstream.api.stores import ArtifactStore, RegistryStore, WebhookStore
 from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
 from millstream.asgi import security
 from millstream.asgi.body import ClientGone, Receive, Scope, Send
@@ -41,6 +41,9 @@ from millstream.server.call import Answer, Call
 from millstream.server.no_tracking import TrackingNotOffered
 from millstream.server.routes import Route, Router, policy_of
 from millstream.server.security import check_content_type
+
+if TYPE_CHECKING:
+    from millstream.webhooks.dispatcher import Dispatcher
 
 T = TypeVar("T")
 
@@ -98,6 +101,8 @@ class Application:
         self.active = 0
         self.reads = Threads("reads")
         self.artifact_reads = Threads("artifact-reads")
+        self.calls_out = Threads("calls-out")
+        self.dispatcher: Dispatcher | None = None
         self._is_in_group = False
         self._prefix = _prefix(options.static_prefix)
         self._hosts = security.HostRules(options.allowed_hosts)
@@ -123,13 +128,19 @@ class Application:
         return routes
 
     def _target(self, endpoint: Endpoint[Any, Any]) -> Callable[[Call], Any]:
-        wanted = next(iter(get_type_hints(endpoint.handler).values()))
-        store = self.artifacts if wanted is ArtifactStore else self.store
-        if self.options.artifacts_only and wanted is TrackingStore:
+        if self.options.artifacts_only and endpoint.store not in (ArtifactStore, Any):
             return _refuse_tracking
+        store = self._store_for(endpoint.store)
         if endpoint.stream is not None:
             return _stream_target(self, endpoint, store)
         return _write_target(self, endpoint, store) if endpoint.is_write else _read_target(self, endpoint, store)
+
+    def _store_for(self, wanted: Any) -> Any:
+        if wanted is ArtifactStore:
+            return self.artifacts
+        if wanted is RegistryStore:
+            return self.store.registry.for_strangers()
+        return self.store.webhooks if wanted is WebhookStore else self.store
 
     # ------------------------------------------------------------ ASGI
 
@@ -278,8 +289,8 @@ class Application:
 
 
 class Threads:
-    """A pool of threads for reads. The database and the artifact store have one each: the latter may be a bucket that does not
-    answer for minutes, and nobody else should wait for that."""
+    """A pool of threads for reads. The database, the artifact store and the rest of the world have one each: a bucket or a
+    name server may not answer for minutes, and nobody else should wait for that."""
 
     def __init__(self, name: str) -> None:
         self.pool = ThreadPoolExecutor(READ_THREADS, thread_name_prefix=name)
@@ -349,10 +360,11 @@ def _write_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) ->
     handler = endpoint.handler
     is_empty = endpoint.response is Empty
     counts_points = endpoint.name in ("runs.log_metric", "runs.log_batch")
+    keys = ("name",) if endpoint.store is RegistryStore else ("run_id", "model_id", "experiment_id")
 
     async def answer(call: Call) -> Answer:
         req = await _request(app, endpoint, call)
-        key = getattr(req, "run_id", None) or getattr(req, "model_id", None) or getattr(req, "experiment_id", "")
+        key = next((value for name in keys if (value := getattr(req, name, ""))), "")
         writing = store.db.submit_async(lambda: handler(store, req), key)
         try:
             result = await writing
@@ -368,7 +380,7 @@ def _write_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) ->
 
 def _read_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) -> Callable[[Call], Any]:
     handler = endpoint.handler
-    threads = app.artifact_reads if store is app.artifacts else app.reads
+    threads = app.artifact_reads if store is app.artifacts else app.calls_out if endpoint.calls_out else app.reads
 
     async def answer(call: Call) -> Answer:
         req = await _request(app, endpoint, call)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from millstream import settings
-from millstream.api.stores import TrackingStore
+from millstream.api.stores import RegistryStore, TrackingStore
 from millstream.artifacts import paths
 from millstream.artifacts.paths import ArtifactPath
 from millstream.artifacts.repository import (
@@ -70,6 +70,7 @@ class ServerArtifacts:
         serve_artifacts: whether there is a proxy.
         default_artifact_root: root of new experiments; what lies below it may be read, if it is not a proxied one.
         more_roots: other paths and URIs that may be read; those of the settings come on top.
+        registry: knows where versions of registered models have their files; None serves none.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class ServerArtifacts:
         serve_artifacts: bool = True,
         default_artifact_root: str | None = None,
         more_roots: Sequence[str] = (),
+        registry: RegistryStore | None = None,
     ) -> None:
         self._store = tracking_store
+        self._registry = registry
         self._destination: Repository | None = None
         if serve_artifacts:
             self._destination = open_repository(artifacts_destination or settings.ARTIFACTS_DESTINATION.get())
@@ -117,6 +120,12 @@ class ServerArtifacts:
     def model_artifact_uri(self, model_id: str, path: str) -> LocatedUri:
         checked = paths.check(path)
         return self.locate(self._model_root(model_id)).below(checked)
+
+    def version_artifact_uri(self, name: str, version: str, path: str) -> LocatedUri:
+        checked = paths.check(path)
+        if self._registry is None:
+            raise Unavailable("This server has no model registry. Ask the one that the model is registered at.")
+        return self.locate(self._registry.get_artifact_root(name, version)).below(checked)
 
     def _run_root(self, run_id: str) -> str:
         return self._store.get_run(run_id).info.artifact_uri or ""

@@ -128,7 +128,6 @@ def _decoded(part: bytes) -> str:
 
 OUT_OF_SCOPE: dict[str, str] = {
     "traces": "Traces", "get-trace-artifact": "Traces", "scorers": "Scorers", "datasets": "Evaluation datasets",
-    "registered-models": "The model registry", "model-versions": "The model registry", "webhooks": "Webhooks",
     "users": "User accounts", "roles": "User accounts", "experiments/permissions": "User accounts",
     "workspaces": "Workspaces", "gateway": "The gateway", "prompt-optimization": "Prompts", "review-queues": "Review queues",
     "label-schemas": "Label schemas", "issues": "Issues", "jobs": "Jobs", "runs/create-promptlab-run": "Prompts",
@@ -137,7 +136,7 @@ OUT_OF_SCOPE: dict[str, str] = {
 """First segments below an API prefix that MLflow has and this server has not: answered 501."""
 
 _OUT_OF_SCOPE_ROOTS = {
-    b"graphql": "GraphQL", b"v1": "OpenTelemetry ingest", b"model-versions": "The model registry", b"gateway": "The gateway",
+    b"graphql": "GraphQL", b"v1": "OpenTelemetry ingest", b"gateway": "The gateway",
     b"signup": "User accounts",
 }  # fmt: skip
 

@@ -137,7 +137,11 @@ def build_app(config: ServerConfig) -> Any:
 
         store = open_store(config.backend_store_uri, artifact_root=config.default_artifact_root)
     artifacts = ServerArtifacts(
-        store, config.artifacts_destination, config.serve_artifacts, config.default_artifact_root
+        store,
+        config.artifacts_destination,
+        config.serve_artifacts,
+        config.default_artifact_root,
+        registry=None if config.artifacts_only else store.registry.for_strangers(),
     )
     folder = Path(config.telemetry_folder) if config.telemetry_folder else None
     options = Options(

@@ -17,11 +17,13 @@ from millstream.entities import (
     LoggedModelStatus,
     LoggedModelTag,
     Metric,
+    ModelVersionReference,
 )
 from millstream.errors import AlreadyExists, InvalidValue, LoggedModelNotFound, TagNotFound
 from millstream.store import experiments, rules
 from millstream.store.database import Session, Statement, insert_into, insert_new, upsert
 from millstream.store.random_names import random_name
+from millstream.store.registry_rows import registrations
 from millstream.store.tables import (
     ACTIVE,
     DELETED,
@@ -359,6 +361,11 @@ def _add_details(session: Session, page: Sequence[int], found: Mapping[int, Logg
     tags = session.rows(_TAGS_OF, models=page)
     metrics = session.rows(_METRICS_OF, models=page)
     names = session.names_of({row[1] for rows in (params, tags, metrics) for row in rows})
+    here = [found[key] for key in page if key in found]
+    registered = registrations(session, [model.model_id for model in here])
+    for each in here:
+        versions = registered.get(each.model_id, ())
+        each.info.registrations = [ModelVersionReference(name, str(number)) for name, number in versions]
     for model, name_id, value in params:
         found[model].data.params.append(LoggedModelParameter(names[name_id], value))
     for model, name_id, value in tags:

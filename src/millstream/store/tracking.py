@@ -34,6 +34,8 @@ from millstream.errors import InvalidValue
 from millstream.store import experiments, inputs, logged_models, rules, runs
 from millstream.store.database import Database, Session
 from millstream.store.metrics import MetricReads
+from millstream.store.registry import SqlRegistryStore
+from millstream.store.webhooks import SqlWebhookStore
 
 if TYPE_CHECKING:
     from millstream.api.logged_models import DatasetFilter, ModelOrder
@@ -52,6 +54,8 @@ class SqlTrackingStore(MetricReads):
     def __init__(self, db: Database, artifact_root: str) -> None:
         self.db = db
         self.artifact_root = artifact_root
+        self.registry = SqlRegistryStore(db, self)
+        self.webhooks = SqlWebhookStore(db)
         with db.read() as session:
             is_fresh = not experiments.has_any(session)
         if is_fresh:

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from millstream import settings
+from millstream.client.identity import user_name
 from millstream.entities import (
     GIT_BRANCH_TAG,
     GIT_COMMIT_TAG,
@@ -46,23 +47,6 @@ class RunContextProvider:
 
 
 # ---------------------------------------------------------------- user and source
-
-
-def user_name() -> str:
-    """The name that runs are recorded under: the configured credentials', else the login name, else "unknown"."""
-    configured = settings.TRACKING_USERNAME.get()
-    if configured:
-        return configured
-    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        name = os.environ.get(variable)
-        if name:
-            return name
-    try:
-        import getpass
-
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):
-        return "unknown"
 
 
 def _default_tags() -> dict[str, str]:

@@ -1,0 +1,128 @@
+"""The model registry in the fluent API: register what was logged, and find it again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from millstream.entities import MODEL_VERSIONS_TAG, ModelVersion, PagedList, RegisteredModel
+from millstream.errors import AlreadyExists
+from millstream.tracking import uris
+
+T = TypeVar("T")
+
+AWAIT_REGISTRATION_S = 300
+_MODELS_AT_ONCE = 1000
+_VERSIONS_AT_ONCE = 10_000
+
+
+class _Origin(Struct):
+    """What a model URI names, as it is registered."""
+
+    source: str
+    run_id: str | None = None
+    model_id: str | None = None
+
+
+def register_model(
+    model_uri: str | os.PathLike[str],
+    name: str,
+    await_registration_for: float | None = AWAIT_REGISTRATION_S,
+    *,
+    tags: Mapping[str, Any] | None = None,
+    env_pack: Any = None,
+) -> ModelVersion:
+    """Register a model under a name, which is created if it is missing.
+
+    Args:
+        model_uri: `runs:/<run id>/<path or model name>`, `models:/<model id>`, a version of a registered model
+            (`models:/<name>/<version>`), or the address of a model's folder. No file is copied.
+        await_registration_for: seconds to wait until the version is ready; 0 or None does not wait.
+        tags: of the new version.
+        env_pack: of the hosted service; ignored.
+    """
+    client = uris.client()
+    origin = _origin_of(os.fspath(model_uri))
+    is_elsewhere = client.registry_uri != client.tracking_uri
+    if origin.model_id and is_elsewhere:  # a registry that knows no logged models of ours
+        found = client.get_logged_model(origin.model_id)
+        source, model_id = found.artifact_location, None
+    else:
+        source, model_id = origin.source, origin.model_id
+    try:
+        client.create_registered_model(name)
+    except AlreadyExists:
+        pass
+    version = client.create_model_version(
+        name, source, origin.run_id, tags, await_creation_for=await_registration_for, model_id=model_id
+    )
+    if origin.model_id and is_elsewhere:
+        _note_on_logged_model(origin.model_id, version)
+    return version
+
+
+def _origin_of(uri: str) -> _Origin:
+    from millstream.artifacts import indirect, model_uris
+    from millstream.artifacts.repository import scheme_of
+
+    scheme = scheme_of(uri)
+    if scheme == "runs":
+        client = uris.client()
+        found = indirect.find_in_run(uri, uris.get_tracking_uri(), client)
+        if found.model is not None and not found.path:
+            return _Origin(found.model.model_uri, found.run_id, found.model.model_id)
+        return _Origin(found.uri, found.run_id)
+    if scheme == "models":
+        model_id = model_uris.parse(uri).model_id
+        if model_id:
+            model = uris.client().get_logged_model(model_id)
+            return _Origin(model.model_uri, model.source_run_id, model_id)
+        return _Origin(uri)
+    return _Origin(uri if scheme else os.path.abspath(uri))
+
+
+def _note_on_logged_model(model_id: str, version: ModelVersion) -> None:
+    """Say on a logged model that it was registered, where the registry cannot."""
+    client = uris.client()
+    known = json.loads(client.get_logged_model(model_id).tags.get(MODEL_VERSIONS_TAG, "[]"))
+    known.append({"name": version.name, "version": int(version.version)})
+    client.set_logged_model_tags(model_id, {MODEL_VERSIONS_TAG: json.dumps(known)})
+
+
+def search_registered_models(
+    max_results: int | None = None, filter_string: str | None = None, order_by: Sequence[str] | None = None
+) -> list[RegisteredModel]:
+    """Registered models that match a filter such as `name LIKE 'a%' AND tags.team = 'x'`; all unless `max_results` is given."""
+    search = uris.client().search_registered_models
+    return _all(lambda size, token: search(filter_string, size, order_by, token), max_results, _MODELS_AT_ONCE)
+
+
+def search_model_versions(
+    max_results: int | None = None, filter_string: str | None = None, order_by: Sequence[str] | None = None
+) -> list[ModelVersion]:
+    """Versions that match a filter such as `name = 'a' AND version_number > 3`; all unless `max_results` is given."""
+    search = uris.client().search_model_versions
+    return _all(lambda size, token: search(filter_string, size, order_by, token), max_results, _VERSIONS_AT_ONCE)
+
+
+def _all(page: Callable[[int, str | None], PagedList[T]], most: int | None, at_once: int) -> list[T]:
+    found: list[T] = []
+    token: str | None = None
+    while most is None or len(found) < most:
+        some = page(at_once if most is None else min(at_once, most - len(found)), token)
+        found += some
+        token = some.token
+        if not token:
+            break
+    return found
+
+
+def set_model_version_tag(
+    name: str, version: str | int | None = None, key: str | None = None, value: Any = None
+) -> None:
+    """Set a tag of a version."""
+    uris.client().set_model_version_tag(name, version, key, value)
