@@ -60,7 +60,8 @@ _CLAIM = Statement(
 )
 _CLAIMED = Statement(
     select(
-        _D.id, _D.webhook, _D.attempts, _D.delivery_id, _D.body, webhooks.c.url, webhooks.c.secret, webhooks.c.status
+        _D.id, _D.webhook, _D.attempts, _D.delivery_id, _D.body,
+        webhooks.c.webhook_id, webhooks.c.url, webhooks.c.secret, webhooks.c.status,
     )
     .join(webhooks, webhooks.c.id == _D.webhook)
     .where(_D.id.in_(bindparam("keys", expanding=True)))
@@ -113,23 +114,29 @@ class SqlOutbox:
             if session.row(_ANY_DUE, now=now, busy=list(busy)) is None:
                 return []
         rows = self._db.write(lambda session: _claim(session, now, lease_end, limit, list(busy), per_webhook))
-        claimed: list[Claimed] = []
-        for key, webhook, attempt, delivery_id, body, url, secret, status in rows:
-            try:
-                if status != WebhookStatus.ACTIVE.number:
-                    raise InvalidState("The webhook was disabled before this could be delivered.")
-                message = Message(url, delivery_id, body, self._opened(secret))
-            except MillstreamError as error:
-                cannot = Claimed(key, webhook, attempt, Message(url, delivery_id, body))
-                self.finish(cannot, Outcome(error=error.message), now, None)
-            else:
-                claimed.append(Claimed(key, webhook, attempt, message))
-        return claimed
+        return [self._claimed(*row) for row in rows]
 
-    def _opened(self, secret: str | None) -> str | None:
-        if secret is None:
-            return None
-        return secrets.decrypt(secret, secrets.find_key(database_file(self._db), create=False))
+    def _claimed(
+        self,
+        key: int,
+        webhook: int,
+        attempt: int,
+        delivery_id: str,
+        body: str,
+        webhook_id: str,
+        url: str,
+        sealed: str | None,
+        status: int,
+    ) -> Claimed:
+        secret, problem = None, None
+        if status != WebhookStatus.ACTIVE.number:
+            problem = Outcome(error="The webhook was disabled before this could be delivered.")
+        elif sealed:
+            try:
+                secret = secrets.unseal(sealed, webhook_id, database_file(self._db))
+            except MillstreamError as error:  # the operator may bring the key back
+                problem = Outcome(error=error.message, may_work_later=True)
+        return Claimed(key, webhook, attempt, Message(url, delivery_id, body, secret), problem)
 
     def finish(self, claimed: Claimed, outcome: Outcome, now: int, due_time: int | None) -> None:
         status = _DELIVERED if outcome.error is None else _FAILED if due_time is None else _PENDING

@@ -90,8 +90,8 @@ class SqlWebhookStore:
         wanted = _check_events(events)
         if not wanted:
             raise InvalidValue("events must name at least one event, such as model_version.created.")
-        sealed = self._sealed(secret)
         webhook_id = str(uuid.uuid4())
+        sealed = self._sealed(webhook_id, secret)
         row = {
             "webhook_id": webhook_id,
             "name": name,
@@ -140,7 +140,7 @@ class SqlWebhookStore:
         if url:
             _check_url(url)
         wanted = _check_events(events)
-        sealed = self._sealed(secret) if secret else None
+        sealed = self._sealed(webhook_id, secret) if secret else None
 
         def write(session: Session) -> Webhook:
             key, old = _get(session, webhook_id)
@@ -179,9 +179,7 @@ class SqlWebhookStore:
             key, webhook = _get(session, webhook_id)
             row = session.row(_GET_SECRET, webhook=key)
         sealed = row[0] if row is not None else None
-        secret = (
-            secrets.decrypt(sealed, secrets.find_key(outbox.database_file(self.db), create=False)) if sealed else None
-        )
+        secret = secrets.unseal(sealed, webhook_id, outbox.database_file(self.db)) if sealed else None
         chosen = event or webhook.events[0]
         body = payloads.body(chosen, payloads.example(chosen), _now())
         outcome = Attempt(Message(webhook.url, str(uuid.uuid4()), body, secret)).run()
@@ -207,12 +205,12 @@ class SqlWebhookStore:
 
         return self.db.write(write)
 
-    def _sealed(self, secret: str) -> str | None:
+    def _sealed(self, webhook_id: str, secret: str) -> str | None:
         """The secret as it is stored; None for an empty one."""
         if not secret:
             return None
         rules.check_text(secret, "secret", MAX_SECRET)
-        return secrets.encrypt(secret, secrets.find_key(outbox.database_file(self.db), create=True))
+        return secrets.seal(secret, webhook_id, outbox.database_file(self.db))
 
 
 # ---------------------------------------------------------------- checks

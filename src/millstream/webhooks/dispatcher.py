@@ -159,7 +159,7 @@ class Dispatcher:
 
     def _try(self, claimed: Claimed, attempt: Attempt) -> None:
         try:
-            outcome = attempt.run()
+            outcome = claimed.problem or attempt.run()
             if attempt.was_cut:
                 self._outbox.release(claimed, _now())
             else:

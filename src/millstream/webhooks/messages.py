@@ -13,6 +13,9 @@ class Message(Struct, frozen=True):
     body: str
     secret: str | None = None
 
+    def __repr__(self) -> str:  # url and secret stay out of logs
+        return f"Message(delivery_id={self.delivery_id!r})"
+
 
 class Outcome(Struct, frozen=True):
     """How an attempt went. Without `error` it is delivered."""
@@ -30,3 +33,4 @@ class Claimed(Struct, frozen=True):
     webhook: int
     attempt: int  # counted from 1
     message: Message
+    problem: Outcome | None = None  # why it cannot even be tried

@@ -1,23 +1,23 @@
-"""Secrets of webhooks, encrypted where they are stored.
+"""Secrets of webhooks, encrypted where they are stored (XChaCha20-Poly1305 by libsodium, bound to their webhook).
 
-The key is the setting `WEBHOOK_SECRET_ENCRYPTION_KEY` (a Fernet key, as MLflow's), else a file beside an SQLite store that
-only its owner may read. Other databases have no such place, and several servers share them: there the setting is needed.
+The key is the setting `WEBHOOK_SECRET_ENCRYPTION_KEY` (32 bytes in URL-safe base64: a key for MLflow's setting of that name
+fits), else a file beside an SQLite store that only its owner may read. Other databases have no such place, and several
+servers share them: there the setting is needed.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from millstream import settings
 from millstream.errors import InvalidValue, StoreError
 
-if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
-
 KEY_SUFFIX = ".webhook-key"
+KEY_BYTES = 32
 
 
 class NoKey(InvalidValue):
@@ -30,9 +30,7 @@ class NoKey(InvalidValue):
 
 def new_key() -> str:
     """A fresh key, as the setting takes it."""
-    from cryptography.fernet import Fernet
-
-    return Fernet.generate_key().decode()
+    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def find_key(database_file: Path | None, *, create: bool) -> bytes:
@@ -43,24 +41,37 @@ def find_key(database_file: Path | None, *, create: bool) -> bytes:
         create: make the key file if there is none.
     Raises:
         NoKey: there is none, and no place to make one.
+        InvalidValue: what is there is no key.
         StoreError: the key file cannot be made or read.
     """
     setting = settings.WEBHOOK_SECRET_ENCRYPTION_KEY.get()
     if setting:
-        return setting.strip().encode()
+        return _read_key(setting)
     if database_file is None:
         raise NoKey
     file = database_file.with_name(database_file.name + KEY_SUFFIX)
     try:
         if create and not file.exists():
             _make_file(file)
-        return file.read_bytes().strip()
+        return _read_key(file.read_text())
     except FileNotFoundError:
         raise NoKey from None
     except OSError as error:
         raise StoreError(
             f"The key of the webhooks' secrets, {str(file)!r}, cannot be used: {error.strerror}."
         ) from error
+
+
+def _read_key(text: str) -> bytes:
+    try:
+        key = base64.urlsafe_b64decode(text.strip())
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise InvalidValue(
+            "The key of the webhooks' secrets is not one: 32 bytes in URL-safe base64. `millstream webhooks new-key` makes one."
+        )
+    return key
 
 
 def _make_file(file: Path) -> None:
@@ -79,29 +90,27 @@ def _make_file(file: Path) -> None:
         os.unlink(fresh)
 
 
-def encrypt(secret: str, key: bytes) -> str:
-    """Raises InvalidValue if the key is none."""
-    return _box(key).encrypt(secret.encode()).decode()
+def seal(secret: str, webhook_id: str, database_file: Path | None) -> str:
+    """The secret as it is stored. Raises as `find_key`."""
+    from nacl.secret import Aead
+
+    key = find_key(database_file, create=True)
+    return base64.b64encode(Aead(key).encrypt(secret.encode(), webhook_id.encode())).decode()
 
 
-def decrypt(stored: str, key: bytes) -> str:
-    """Raises InvalidValue if the secret was encrypted with another key."""
-    from cryptography.fernet import InvalidToken
+def unseal(stored: str, webhook_id: str, database_file: Path | None) -> str:
+    """The secret as it was set.
 
+    Raises:
+        InvalidValue: it was encrypted with another key, or for another webhook.
+    """
+    from nacl.exceptions import CryptoError
+    from nacl.secret import Aead
+
+    key = find_key(database_file, create=False)
     try:
-        return _box(key).decrypt(stored.encode()).decode()
-    except InvalidToken:
+        return Aead(key).decrypt(base64.b64decode(stored), webhook_id.encode()).decode()
+    except CryptoError:
         raise InvalidValue(
             "The webhook's secret was encrypted with another key. Bring that key back, or set the secret again."
-        ) from None
-
-
-def _box(key: bytes) -> Fernet:
-    from cryptography.fernet import Fernet
-
-    try:
-        return Fernet(key)
-    except ValueError:
-        raise InvalidValue(
-            "The key of the webhooks' secrets is not one: 32 bytes in URL-safe base64. `millstream webhooks new-key` makes one."
         ) from None
