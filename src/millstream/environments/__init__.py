@@ -1,7 +1,7 @@
 """Environments: what a model or project needs to run, written, read, compared, and made again.
 
 `requirements` checks and merges requirement lines, `inference` sees what a model imports, `spec` and `files` read and write
-the files beside it, `check` compares them with what is installed, `prepare` makes the environment again in a cache that
+the files beside it, `check` compares them with what is installed, `preparation` makes the environment again in a cache that
 `cache` keeps.
 """
 
@@ -10,17 +10,21 @@ from __future__ import annotations
 from millstream.environments.check import Mismatch, check_installed, describe
 from millstream.environments.files import default_conda_env, update_model_requirements, write_environment
 from millstream.environments.inference import infer_requirements
+from millstream.environments.preparation import Environment, environment_key, prepare
 from millstream.environments.requirements import Requirements
 from millstream.environments.spec import EnvironmentSpec
 
 __all__ = [
+    "Environment",
     "EnvironmentSpec",
     "Mismatch",
     "Requirements",
     "check_installed",
     "default_conda_env",
     "describe",
+    "environment_key",
     "infer_requirements",
+    "prepare",
     "update_model_requirements",
     "write_environment",
 ]
