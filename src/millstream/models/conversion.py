@@ -1,0 +1,230 @@
+"""Values turned into the types of a schema, where nothing is lost, and refused where something would be.
+
+    given                                        becomes
+    bool                                         boolean
+    int8, uint8, int16, uint16, int32            integer, long, double
+    uint32                                       long, double
+    int64                                        long; float and double if all values are 0 or 1
+    float16, float32                             float, double
+    float64                                      double
+    objects that pandas knows better (ints ...)  as that dtype
+    other objects, text                          string, binary, boolean (not looked at); double and datetime if they parse
+    datetime64 of any unit                       datetime (nanoseconds)
+
+Never a float to an integer, a 64-bit integer to a float, a time with a zone. pandas' nullable dtypes are as NumPy's while
+nothing is missing. The results are those of pandas 2; pandas 3's `str` is its `object`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from millstream.errors import InvalidValue
+from millstream.models.datatypes import AnyType, Array, DataType, Map, Object, Type
+from millstream.models.inference import is_null, kind_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SMALL = frozenset({"int8", "uint8", "int16", "uint16", "int32"})
+_SAFE: dict[DataType, frozenset[str]] = {
+    DataType.boolean: frozenset({"bool", "boolean"}),
+    DataType.integer: _SMALL,
+    DataType.long: _SMALL | {"uint32", "int64"},
+    DataType.float: frozenset({"float16", "float32"}),
+    DataType.double: _SMALL | {"uint32", "float16", "float32", "float64"},
+}
+"""What becomes what, by names of dtypes, pandas' nullable ones in lower case."""
+
+_EXACT: dict[DataType, type] = {
+    DataType.boolean: bool,
+    DataType.long: int,
+    DataType.double: float,
+    DataType.string: str,
+    DataType.binary: bytes,
+}
+"""Python's own values that are left as they are."""
+
+
+class Mismatch(InvalidValue):
+    """A value does not fit its type.
+
+    Args:
+        where: the column, with the way to the value in it, such as "column 'a'[3].name".
+        given, wanted: what it is and what it had to be.
+        hint: what to do about it.
+    """
+
+    def __init__(self, where: str, given: str, wanted: Type | str, hint: str = "") -> None:
+        wanted = wanted if isinstance(wanted, str) else repr(wanted)
+        super().__init__(f"{where} is given as {given}, the model takes {wanted}.{hint and ' '}{hint}")
+        self.where = where
+
+
+# ---------------------------------------------------------------- columns
+def convert(values: pd.Series, wanted: DataType, where: str) -> pd.Series:
+    """A column as the scalar type `wanted`; the same object where its dtype fits already. Raises Mismatch."""
+    dtype = values.dtype
+    if dtype == wanted.to_pandas():
+        return values
+    name = str(dtype)
+    if wanted in (DataType.string, DataType.binary):
+        if name in ("object", "str", "string"):
+            return values
+        raise _mismatch(values, wanted, where)
+    if name == "object":
+        values = values.infer_objects()
+        name = str(values.dtype)
+    if name in ("object", "str"):
+        return _convert_objects(values, wanted, where)
+    if wanted is DataType.datetime:
+        return _convert_times(values, where)
+    if name.lower() in _SAFE[wanted] or (wanted in (DataType.float, DataType.double) and _is_zero_or_one(values)):
+        try:
+            return values.astype(wanted.to_numpy())
+        except (TypeError, ValueError):  # missing values of a nullable dtype
+            raise _mismatch(values, wanted, where) from None
+    raise _mismatch(values, wanted, where)
+
+
+def _is_zero_or_one(values: pd.Series) -> bool:
+    return values.dtype.kind in "iu" and bool(values.isin((0, 1)).all())
+
+
+def _convert_objects(values: pd.Series, wanted: DataType, where: str) -> pd.Series:
+    """Objects that are of no dtype of pandas': text, None among values, Decimal, lists."""
+    import pandas as pd
+
+    if wanted is DataType.boolean:
+        return values
+    if wanted is DataType.double:
+        try:
+            return pd.to_numeric(values).astype("float64")
+        except (TypeError, ValueError):
+            raise _mismatch(values, wanted, where) from None
+    if wanted is DataType.datetime and pd.api.types.infer_dtype(values, skipna=True) in _TIMES:
+        return _convert_times(values, where)
+    raise _mismatch(values, wanted, where)
+
+
+_TIMES = frozenset({"string", "date", "datetime", "datetime64", "empty", "mixed"})
+"""What pandas calls objects that may be dates and times."""
+
+
+def _convert_times(values: pd.Series, where: str) -> pd.Series:
+    zone = getattr(values.dtype, "tz", None)
+    if zone is None and (values.dtype.kind == "M" or str(values.dtype) in ("object", "str")):
+        try:
+            return values.astype("datetime64[ns]")
+        except (
+            TypeError,
+            ValueError,
+        ):  # text that is no time, one with a zone, one beyond the nanoseconds of 1677 to 2262
+            pass
+    hint = (
+        "Give times in UTC without a zone: column.dt.tz_convert('UTC').dt.tz_localize(None)."
+        if zone is not None
+        else ""
+    )
+    raise _mismatch(values, DataType.datetime, where, hint)
+
+
+def _mismatch(values: pd.Series, wanted: DataType, where: str, hint: str = "") -> Mismatch:
+    name = str(values.dtype)
+    if wanted in (DataType.integer, DataType.long) and values.dtype.kind == "f" and values.isna().any():
+        hint = (
+            "It has missing values, which pandas stores in floats. Fill them, or declare the column as double in the "
+            "signature."
+        )
+    elif wanted in (DataType.float, DataType.double) and name in ("int64", "Int64"):
+        hint = f"Turn it into floats: column.astype({wanted.to_numpy().name!r})."
+    return Mismatch(where, name, wanted, hint)
+
+
+# ---------------------------------------------------------------- values inside of arrays, objects and maps
+def conform(value: Any, wanted: Type, where: str) -> Any:
+    """A value as the type `wanted`. Lists and dicts whose elements fit already are returned as they are.
+
+    Raises Mismatch.
+    """
+    if isinstance(wanted, AnyType):
+        return value
+    if isinstance(wanted, DataType):
+        return _conform_scalar(value, wanted, where)
+    if isinstance(wanted, Array):
+        return _conform_array(value, wanted, where)
+    if not isinstance(value, Mapping):
+        raise Mismatch(where, _kind(value), wanted, "Give a dict.")
+    if isinstance(wanted, Map):
+        return _conform_map(value, wanted, where)
+    return _conform_object(value, wanted, where)
+
+
+def _conform_scalar(value: Any, wanted: DataType, where: str) -> Any:
+    import pandas as pd
+
+    if type(value) is _EXACT.get(wanted):
+        return value
+    if is_null(value) and not (wanted is DataType.double and isinstance(value, float)):
+        raise Mismatch(where, "no value", wanted)
+    if isinstance(value, list | tuple | set | Mapping) or getattr(value, "ndim", 0):
+        raise Mismatch(where, _kind(value), wanted)
+    return convert(pd.Series([value]), wanted, where).iloc[0]
+
+
+def _conform_array(value: Any, wanted: Array, where: str) -> Any:
+    is_array = kind_of(value) == "array" and value.ndim > 0
+    if not isinstance(value, list) and not is_array:
+        raise Mismatch(where, _kind(value), wanted, "Give a list or an array.")
+    element = wanted.dtype
+    if not isinstance(element, DataType):
+        return [conform(each, element, f"{where}[{index}]") for index, each in enumerate(value)]
+    if is_array:
+        return _conform_ndarray(value, wanted, element, where)
+    exact = _EXACT.get(element)
+    if all(type(each) is exact for each in value):
+        return value
+    if any(isinstance(each, list | tuple | set | Mapping) or getattr(each, "ndim", 0) for each in value):
+        raise Mismatch(where, "a list with other than single values", wanted)
+    import pandas as pd
+
+    return convert(pd.Series(value), element, where).tolist()
+
+
+def _conform_ndarray(value: Any, wanted: Array, element: DataType, where: str) -> Any:
+    import pandas as pd
+
+    if value.ndim != 1:
+        raise Mismatch(where, f"an array of shape {value.shape}", wanted)
+    if value.dtype == element.to_numpy() or (element is DataType.string and value.dtype.kind == "U"):
+        return value
+    return convert(pd.Series(value), element, where).to_numpy()
+
+
+def _conform_map(value: Mapping[Any, Any], wanted: Map, where: str) -> dict[str, Any]:
+    for key in value:
+        if not isinstance(key, str):
+            raise Mismatch(where, f"a dict with the key {key!r}", wanted, "The keys of a map are text.")
+    return {key: conform(each, wanted.value_type, f"{where}[{key!r}]") for key, each in value.items()}
+
+
+def _conform_object(value: Mapping[Any, Any], wanted: Object, where: str) -> dict[str, Any]:
+    known = {each.name: each for each in wanted.properties}
+    unknown = [str(key) for key in value if key not in known]
+    if unknown:
+        raise Mismatch(where, f"a dict with the unknown keys {unknown}", wanted, "Leave them out.")
+    missing = [name for name, each in known.items() if each.required and name not in value]
+    if missing:
+        raise Mismatch(where, f"a dict without the keys {missing}", wanted, "Add them.")
+    return {
+        key: each if not known[key].required and is_null(each) else conform(each, known[key].dtype, f"{where}.{key}")
+        for key, each in value.items()
+    }
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "no value"
+    shape = f" of shape {value.shape}" if getattr(value, "ndim", 0) else ""
+    return f"{type(value).__name__}{shape}"

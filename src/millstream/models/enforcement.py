@@ -1,0 +1,225 @@
+"""Data given to `predict`, turned into what the model's input schema says: a frame, an array, or a dict of arrays.
+
+This is on the way of every prediction, so a frame that fits already is let through after two comparisons, without a copy
+of its data. `conversion` has the rules for values, `tensors` those for arrays, `params` those for parameters.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from millstream import settings
+from millstream.errors import InvalidValue
+from millstream.models.conversion import Mismatch, conform, convert
+from millstream.models.datatypes import AnyType, Array, DataType, Object
+from millstream.models.inference import is_null, kind_of
+from millstream.models.params import enforce_params
+from millstream.models.tensors import enforce_tensors
+from millstream.models.types import ColSpec, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["enforce_inputs", "enforce_params"]
+
+logger = logging.getLogger(__name__)
+
+_SHOWN = 500
+"""Characters of the data and of the schema that an error shows."""
+
+
+def enforce_inputs(data: Any, schema: Schema) -> Any:
+    """The data as the schema says.
+
+    Args:
+        data: a frame of pandas, polars or Spark, a Series, an array, a sparse matrix, a dict, a list or a single value.
+    Returns:
+        Columns: a new pandas frame of the schema's columns in its order (it may share memory with `data`); for a Spark
+        frame, a Spark frame. Tensors: the array or sparse matrix, or a dict of arrays if they are named.
+    Raises:
+        InvalidValue: names each column that does not fit, what it is and what the model takes; shows the beginning of the
+            data and the schema unless `DISABLE_SCHEMA_DETAILS` is set.
+    """
+    if not schema.is_tensor_spec() and kind_of(data) == "frame":
+        plan = _plan(schema)
+        if plan.fits(data):
+            return data.copy(deep=False)
+    try:
+        return enforce_tensors(data, schema) if schema.is_tensor_spec() else _enforce_columns(data, schema)
+    except InvalidValue as error:
+        raise _explained(error, data, schema) from None
+
+
+def _explained(error: InvalidValue, data: Any, schema: Schema) -> InvalidValue:
+    if settings.DISABLE_SCHEMA_DETAILS.get():
+        return InvalidValue(
+            "The data does not fit the input schema of the model. MILLSTREAM_DISABLE_SCHEMA_DETAILS hides the details."
+        )
+    shown = " ".join(repr(data)[: 4 * _SHOWN].split())
+    return InvalidValue(
+        f"The data does not fit the input schema of the model. {error.message} Schema: {_cut(repr(schema))}. "
+        f"Data: {_cut(shown)}"
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+# ---------------------------------------------------------------- the plan of a schema
+class Plan(Struct):
+    """What a schema of columns asks of a frame, worked out once per schema.
+
+    `dtypes` are those of a frame that needs no work; None if some column always does (arrays, objects, maps).
+    """
+
+    columns: list[ColSpec]
+    names: pd.Index | None
+    dtypes: list[Any] | None
+
+    def fits(self, frame: Any) -> bool:
+        """Whether the frame has exactly these columns, in this order, of these dtypes."""
+        if self.dtypes is None or len(frame.columns) != len(self.dtypes):
+            return False
+        if self.names is not None and not frame.columns.equals(self.names):
+            return False
+        return frame.dtypes.tolist() == self.dtypes  # type: ignore[no-any-return]
+
+
+def _plan(schema: Schema) -> Plan:
+    """Kept with the schema."""
+    plan: Plan | None = schema.__dict__.get("_plan")
+    if plan is None:
+        import pandas as pd
+
+        columns = [each for each in schema.inputs if isinstance(each, ColSpec)]
+        names = pd.Index([each.name for each in columns]) if schema.has_input_names() else None
+        known = [_dtype(each) for each in columns]
+        plan = schema.__dict__["_plan"] = Plan(columns, names, None if None in known else known)
+    return plan
+
+
+def _dtype(column: ColSpec) -> Any:
+    """The dtype that needs no work. Text may be two dtypes, which is left to `convert`."""
+    if not isinstance(column.type, DataType) or column.type in (DataType.string, DataType.binary):
+        return None
+    return column.type.to_numpy()
+
+
+# ---------------------------------------------------------------- columns
+def _enforce_columns(data: Any, schema: Schema) -> Any:
+    if kind_of(data) == "spark":
+        return _enforce_spark(data, schema)
+    frame = _as_frame(data, schema)
+    chosen = _chosen(frame, schema)
+    columns, problems = {}, []
+    for name, spec in chosen:
+        try:
+            columns[name] = _enforce_column(frame[name], spec, f"Column {name!r}")
+        except Mismatch as error:
+            problems.append(error.message)
+    if problems:
+        raise InvalidValue(" ".join(problems[:20]))
+    import pandas as pd
+
+    return pd.DataFrame(columns, index=None if not columns else next(iter(columns.values())).index)
+
+
+def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> pd.Series:
+    if isinstance(spec.type, DataType):
+        return convert(values, spec.type, where)
+    if isinstance(spec.type, AnyType):
+        return values
+    import pandas as pd
+
+    found = [
+        value if not spec.required and is_null(value) else conform(value, spec.type, f"{where}[{row}]")
+        for row, value in enumerate(values)
+    ]
+    return pd.Series(found, dtype=object, index=values.index)
+
+
+def _chosen(frame: Any, schema: Schema) -> list[tuple[Any, ColSpec]]:
+    """The frame's columns that the model takes, in its order. Raises InvalidValue listing those that are missing."""
+    specs = [each for each in schema.inputs if isinstance(each, ColSpec)]
+    given = list(frame.columns)
+    if not schema.has_input_names():
+        if len(given) < len(specs):
+            raise InvalidValue(f"The model takes {len(specs)} columns, {len(given)} are given.")
+        return list(zip(given, specs, strict=False))
+    names = [spec.name for spec in specs]
+    extra = [name for name in given if name not in names]
+    missing = [spec.name for spec in specs if spec.required and spec.name not in given]
+    if missing:
+        also = f" Given besides are {extra}; are they named otherwise?" if extra else ""
+        raise InvalidValue(f"Columns are missing: {missing}.{also}")
+    doubles = [name for name in names if given.count(name) > 1]
+    if doubles:
+        raise InvalidValue(f"The frame has several columns named {doubles}. Names must differ.")
+    if extra:
+        logger.warning("The model takes no such columns, they are dropped: %s.", ", ".join(map(str, extra)))
+    return [(spec.name, spec) for spec in specs if spec.name in given]
+
+
+def _enforce_spark(data: Any, schema: Schema) -> Any:
+    """Ten rows are checked; the frame itself only loses the columns that the model does not take."""
+    _enforce_columns(data.limit(10).toPandas(), schema)
+    return data.select(*[name for name, _ in _chosen_of_spark(data, schema)])
+
+
+def _chosen_of_spark(data: Any, schema: Schema) -> list[tuple[Any, ColSpec]]:
+    import pandas as pd
+
+    return _chosen(pd.DataFrame(columns=data.columns), schema)
+
+
+# ---------------------------------------------------------------- containers
+def _as_frame(data: Any, schema: Schema) -> pd.DataFrame:
+    """A pandas frame of what is given. Raises InvalidValue for what is no table in any way."""
+    import numpy as np
+    import pandas as pd
+
+    kind = kind_of(data)
+    if kind == "frame":
+        return data
+    if kind == "series":
+        return data.to_frame()
+    if kind == "polars":
+        return data.to_pandas()
+    try:
+        if isinstance(data, Mapping):
+            return _of_mapping(data, schema)
+        if kind == "array" and data.ndim:
+            return pd.DataFrame(data)
+        if isinstance(data, list):
+            return pd.DataFrame(data)
+        if isinstance(data, bool | int | float | str | bytes | dt.date | np.generic) or kind == "array":
+            return pd.DataFrame([data])
+    except (TypeError, ValueError) as error:
+        raise InvalidValue(f"The data makes no table: {error}") from None
+    raise InvalidValue(
+        f"The model takes a table; {type(data).__name__} is none. Give a frame, a dict or a list of dicts."
+    )
+
+
+def _of_mapping(data: Mapping[Any, Any], schema: Schema) -> pd.DataFrame:
+    """One row if the model takes arrays or objects, or if all values are single or lists of text; else columns."""
+    import pandas as pd
+
+    takes_compound = any(isinstance(each.type, Array | Object) for each in schema.inputs)
+    if takes_compound or all(_is_single(value) for value in data.values()):
+        return pd.DataFrame([dict(data)])
+    return pd.DataFrame(
+        {name: value.tolist() if getattr(value, "ndim", 0) > 1 else value for name, value in data.items()}
+    )
+
+
+def _is_single(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(each, str) for each in value)
+    return not isinstance(value, Mapping) and not getattr(value, "ndim", 0)

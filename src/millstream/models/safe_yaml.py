@@ -1,0 +1,102 @@
+"""YAML that strangers wrote, read without running code and without being blown up; YAML of ours, written the same each time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from millstream.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import yaml
+
+MAX_BYTES = 10 << 20
+MAX_DEPTH = 100
+MAX_NODES = 1_000_000
+"""Values in a document once every alias is written out."""
+
+
+class HostileYaml(InvalidValue):
+    """YAML that is broken, or larger, deeper or other than metadata can be."""
+
+    def __init__(self, what: str, reason: object) -> None:
+        super().__init__(f"{what} is not metadata in YAML: {reason}. No part of it was used.")
+
+
+def read_mapping(text: str, what: str) -> dict[str, Any]:
+    """The mapping that a document is, with text as keys.
+
+    Args:
+        what: names the document in errors, such as "the MLmodel of 'runs:/...'".
+    Raises:
+        HostileYaml: tags that make objects, aliases that grow beyond all bounds, deep nesting, syntax errors, no mapping.
+    """
+    import yaml
+
+    if len(text) > MAX_BYTES:
+        raise HostileYaml(what, f"it has more than {MAX_BYTES} characters")
+    loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        _check_depth(text, loader_class, what)
+        loader = loader_class(text)
+        try:
+            node = loader.get_single_node()
+            if not isinstance(node, yaml.MappingNode):
+                raise HostileYaml(what, "it is no mapping of names to values")
+            _count(node, {}, what)
+            found = loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise HostileYaml(what, " ".join(str(error).split())[:300]) from None
+    return {str(key): value for key, value in found.items()}
+
+
+def _check_depth(text: str, loader_class: Any, what: str) -> None:
+    """On the events, which are read without recursion, before anything that recurses sees the text."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=loader_class):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise HostileYaml(what, f"it nests deeper than {MAX_DEPTH} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _count(node: yaml.Node, sizes: dict[int, int | None], what: str) -> int:
+    """How many values a node stands for with its aliases written out. An alias to a node above it has no end."""
+    import yaml
+
+    known = sizes.get(id(node), 0)
+    if known is None:
+        raise HostileYaml(what, "it contains itself")
+    if known:
+        return known
+    sizes[id(node)] = None
+    size = 1
+    if isinstance(node, yaml.SequenceNode):
+        size += sum(_count(child, sizes, what) for child in node.value)
+    elif isinstance(node, yaml.MappingNode):
+        size += sum(_count(key, sizes, what) + _count(value, sizes, what) for key, value in node.value)
+    if size > MAX_NODES:
+        raise HostileYaml(what, f"it holds more than {MAX_NODES} values")
+    sizes[id(node)] = size
+    return size
+
+
+def write(mapping: dict[str, Any]) -> str:
+    """Block style, keys sorted, UTF-8, no aliases. Raises InvalidValue naming a value that plain YAML cannot hold."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    try:
+        return yaml.dump(mapping, Dumper=Dumper, default_flow_style=False, sort_keys=True, allow_unicode=True)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidValue(
+            f"Metadata is made of text, numbers, booleans, lists and dicts; this cannot be written: {str(error)[:300]}"
+        ) from None
