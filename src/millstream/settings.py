@@ -256,12 +256,32 @@ KERBEROS_TICKET_CACHE: Setting[str | None] = _setting(
 KERBEROS_USER: Setting[str | None] = _setting("KERBEROS_USER", str, None, "User for HDFS.", mlflow=True)
 
 # ---------------------------------------------------------------- models
+DISABLE_SCHEMA_DETAILS: Setting[bool] = _setting(
+    "DISABLE_SCHEMA_DETAILS",
+    _boolean,
+    False,
+    "Leave data, names and types out of the errors of inputs that do not fit a model's signature.",
+    mlflow=True,
+)
 TRUST_PICKLES: Setting[bool] = _setting(
     "TRUST_PICKLES",
     _boolean,
     False,
     "Let models run the code that came with them (pickles, scripts, code/) when they are loaded.",
     mlflow="ALLOW_PICKLE_DESERIALIZATION",
+)
+DEFAULT_PREDICTION_DEVICE: Setting[str | None] = _setting(
+    "DEFAULT_PREDICTION_DEVICE",
+    str,
+    None,
+    "Where PyTorch models predict, such as cpu or cuda:1; the first GPU, or else the CPU, if not set.",
+    mlflow=True,
+)
+IMPORT_AS_MLFLOW: Setting[bool] = _setting(
+    "IMPORT_AS_MLFLOW",
+    _boolean,
+    False,
+    "Serve `import mlflow` with Millstream in the scripts and loader modules of models while they are loaded.",
 )
 LOG_MODEL_COMPRESSION: Setting[str | None] = _setting(
     "LOG_MODEL_COMPRESSION", str, None, "Compress pickled Python models: lzma, bzip2 or gzip.", mlflow=True

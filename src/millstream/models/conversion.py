@@ -168,7 +168,7 @@ def _conform_scalar(value: Any, wanted: DataType, where: str) -> Any:
         return value
     if is_null(value) and not (wanted is DataType.double and isinstance(value, float)):
         raise Mismatch(where, "no value", wanted)
-    if isinstance(value, list | tuple | set | Mapping) or getattr(value, "ndim", 0):
+    if _is_many(value):
         raise Mismatch(where, _kind(value), wanted)
     return convert(pd.Series([value]), wanted, where).iloc[0]
 
@@ -185,7 +185,7 @@ def _conform_array(value: Any, wanted: Array, where: str) -> Any:
     exact = _EXACT.get(element)
     if all(type(each) is exact for each in value):
         return value
-    if any(isinstance(each, list | tuple | set | Mapping) or getattr(each, "ndim", 0) for each in value):
+    if any(_is_many(each) for each in value):
         raise Mismatch(where, "a list with other than single values", wanted)
     import pandas as pd
 
@@ -223,8 +223,17 @@ def _conform_object(value: Mapping[Any, Any], wanted: Object, where: str) -> dic
     }
 
 
+def _is_many(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | Mapping) or _dimensions(value) > 0
+
+
+def _dimensions(value: Any) -> int:
+    found: int = getattr(value, "ndim", 0)
+    return found
+
+
 def _kind(value: Any) -> str:
     if value is None:
         return "no value"
-    shape = f" of shape {value.shape}" if getattr(value, "ndim", 0) else ""
+    shape = f" of shape {value.shape}" if _dimensions(value) else ""
     return f"{type(value).__name__}{shape}"
