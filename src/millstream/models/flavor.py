@@ -73,6 +73,10 @@ class Flavor(Struct, frozen=True):
     """Keyword arguments of `load_model` that go to `load`."""
     any_load_options: bool = False
     """`load_model` takes any further keyword argument (they go to the library's own loader)."""
+    predicts_given: bool = True
+    """Whether `predict` takes the model as it was given to `save_model`; if not, it is loaded to try its example."""
+    saves_with_example: bool = False
+    """Whether `save` takes `input_example` as well, to trace the model with."""
     infers_signature: bool = True
     """Whether a missing signature is inferred from the example."""
 
@@ -323,15 +327,15 @@ def _autolog(flavor: Flavor, given: dict[str, Any], options: dict[str, Any]) -> 
 
 
 def _requirements(flavor: Flavor, given: dict[str, Any], options: dict[str, Any]) -> list[str]:
-    from millstream.models import requirements
+    from millstream.environments.installed import pinned
 
-    return requirements.defaults(flavor)
+    return [pinned(name) for name in flavor.requirements]
 
 
 def _conda_env(flavor: Flavor, given: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
-    from millstream.models import requirements
+    from millstream.environments import default_conda_env
 
-    return requirements.conda_env(requirements.defaults(flavor))
+    return default_conda_env(_requirements(flavor, given, options))
 
 
 def section_requirements(module: FlavorModule, section: Mapping[str, Any]) -> tuple[str, ...]:
