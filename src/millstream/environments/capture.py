@@ -12,6 +12,7 @@ the classes that a pickle names), and the few backends that libraries choose by 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import json
 import linecache
@@ -174,7 +175,8 @@ def load(model_root: Path, flavor: str, runs_example: bool) -> None:
         return
     model = load_model(str(model_root), suppress_warnings=True, trust=True)
     if runs_example and model.input_example is not None:
-        model.predict(model.input_example)
+        with contextlib.suppress(Exception):  # the example may not fit; what was imported until then counts
+            model.predict(model.input_example)
 
 
 def main() -> None:

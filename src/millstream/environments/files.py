@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from millstream.environments.conda import BUILD_TOOLS, conda_dependencies, conda_packages
 from millstream.environments.installed import python_version, version_of
+from millstream.environments.locking import locked_if_set
 from millstream.environments.requirements import Line, Requirements, parse
 from millstream.environments.spec import CONDA, CONSTRAINTS, PYTHON_ENV, REQUIREMENTS
 from millstream.errors import InvalidValue, NotFound
@@ -21,7 +22,8 @@ CONDA_ENV_NAME = "mlflow-env"
 
 
 def write_environment(root: Path, requirements: Requirements) -> None:
-    """Write the files of a model's environment into its directory."""
+    """Write the files of a model's environment into its directory; locked, where a setting asks for that."""
+    requirements = locked_if_set(requirements)
     lines = list(requirements.lines)
     if requirements.constraints:
         (root / CONSTRAINTS).write_text(_lines(requirements.constraints), encoding="utf-8")
@@ -29,7 +31,7 @@ def write_environment(root: Path, requirements: Requirements) -> None:
     (root / REQUIREMENTS).write_text(_lines(lines), encoding="utf-8")
     python, build = python_version(), build_dependencies()
     if requirements.conda_env is None:
-        conda = default_conda_env(lines)
+        conda = default_conda_env([line for line in lines if not line.startswith("#")])
     else:
         conda = _with_pip(requirements.conda_env, lines)
         given, tools, _ = conda_packages(conda, "conda_env")
@@ -180,14 +182,9 @@ def _removing(changes: Sequence[Line]) -> Edit:
 
 
 def _edited_conda(content: bytes, edit: Edit) -> bytes:
-    import yaml
+    from millstream.models import safe_yaml
 
-    try:
-        conda = yaml.safe_load(content)
-    except yaml.YAMLError:
-        raise InvalidValue(f"{CONDA} of the model is not a YAML file that can be read.") from None
-    if not isinstance(conda, dict):
-        raise InvalidValue(f"{CONDA} of the model must hold a mapping of keys to values.")
+    conda = safe_yaml.read_mapping(content.decode("utf-8", "replace"), CONDA)
     for dependency in conda_dependencies(conda):
         if isinstance(dependency, dict) and isinstance(dependency.get("pip"), list):
             dependency["pip"] = edit([str(line) for line in dependency["pip"]])

@@ -31,7 +31,7 @@ ALWAYS_PINNED = frozenset({"numpy", "scipy", "pandas"})
 
 
 def infer_requirements(
-    model_root: Path, flavor: str, defaults: Sequence[str], *, runs_example: bool = False
+    model_root: Path, flavor: str, defaults: Sequence[str], *, runs_example: bool = True
 ) -> list[str]:
     """The requirements of a saved model, sorted by name.
 
@@ -39,7 +39,8 @@ def infer_requirements(
         model_root: the model directory, with its MLmodel.
         flavor: how to load it where it has no `python_function`.
         defaults: what every model of this flavor needs: names, or whole requirement lines. They are always in the result.
-        runs_example: let it predict its input example too, which shows what is imported only then.
+        runs_example: let it predict its input example too, if it has one: that shows what is imported only then. A failure
+            of that changes nothing.
     Returns:
         `name==<installed version>` of what it imports and others in the list do not bring along anyway. When the model
         cannot be loaded in time: `defaults` with their installed versions, after one warning.
@@ -72,7 +73,7 @@ def select(captured: Captured, defaults: Sequence[str]) -> list[str]:
     return sorted([pinned(name) for name in kept - set(always)] + list(always.values()))
 
 
-def capture(model_root: Path, flavor: str, *, runs_example: bool = False) -> Captured:
+def capture(model_root: Path, flavor: str, *, runs_example: bool = True) -> Captured:
     """Load a model in a clean process and say what it imported. Raises EnvironmentFailed."""
     timeout_s = (
         settings.INPUT_EXAMPLE_INFERENCE_TIMEOUT.get()

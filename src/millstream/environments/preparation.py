@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from millstream.environments.interpreters import find_interpreter
 from millstream.environments.own_package import own_digest, own_wheel
 from millstream.environments.requirements import OFFICIAL, OURS, Line, merge, parse
 from millstream.environments.spec import EnvironmentSpec
+from millstream.environments.tools import beside_or_on_path, find_conda, find_uv
 from millstream.errors import EnvironmentFailed, InvalidValue
 
 logger = logging.getLogger("millstream")
@@ -299,7 +299,7 @@ def _make_with_virtualenv(plan: _Plan, steps: _Steps) -> None:
     python = find_interpreter(plan.python)
     if python is None:
         raise EnvironmentFailed(_no_interpreter(".".join(plan.python.split(".")[:2])), "")
-    virtualenv = _beside_or_on_path("virtualenv")
+    virtualenv = beside_or_on_path("virtualenv")
     if virtualenv is not None:
         steps.run([virtualenv, "--python", str(python), str(plan.prefix)], "make a virtual environment")
     else:
@@ -357,27 +357,3 @@ def _no_interpreter(minor: str) -> str:
         f"Python {minor} is not installed here. Install it (uv python install {minor}, pyenv, or your system's package), or use "
         "the manager 'local' to run with the Python that there is"
     )
-
-
-# ---------------------------------------------------------------- the tools
-
-
-def find_uv() -> str | None:
-    """uv, beside the running interpreter or on PATH."""
-    return _beside_or_on_path("uv")
-
-
-def find_conda() -> str | None:
-    """conda, mamba or micromamba: what CONDA_CREATE_ENV_CMD names, else the first that there is."""
-    home = settings.CONDA_HOME.get()
-    named = settings.CONDA_CREATE_ENV_CMD.get()
-    for name in [named] if named else ["conda", "mamba", "micromamba"]:
-        found = shutil.which(str(Path(home) / "bin" / name)) if home else shutil.which(name)
-        if found is not None:
-            return found
-    return None
-
-
-def _beside_or_on_path(name: str) -> str | None:
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.is_file() else shutil.which(name)

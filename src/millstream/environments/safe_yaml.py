@@ -1,4 +1,4 @@
-"""YAML files of strangers: read as plain data, nothing in them is run."""
+"""The YAML files of an environment; strangers' files, so they are read as plain data, and nothing in them is run."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ _MAX_BYTES = 1 << 20
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping, read without running anything."""
-    import yaml
+    """A file that holds a mapping. Raises InvalidValue for any other."""
+    from millstream.models import safe_yaml
 
     if not path.is_file():
         raise InvalidValue(f"There is no file {str(path)!r}.")
     if path.stat().st_size > _MAX_BYTES:
         raise InvalidValue(f"{path.name} is larger than {_MAX_BYTES >> 20} MiB.")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidValue(f"{path.name} is not a YAML file that can be read: {str(error)[:300]}") from None
-    if not isinstance(content, dict):
-        raise InvalidValue(f"{path.name} must hold a mapping of keys to values.")
-    return content
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InvalidValue(f"{path.name} is not UTF-8 text.") from None
+    return safe_yaml.read_mapping(text, path.name)
 
 
 def texts_of(content: Mapping[str, Any], key: str, path: Path) -> list[str]:
+    """A key that holds a list of texts; a missing one is an empty list."""
     values = content.get(key) or []
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InvalidValue(f"{path.name}: {key!r} must be a list of texts.")
