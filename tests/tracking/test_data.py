@@ -18,10 +18,10 @@ import pytest
 from millstream import data
 from millstream.data import sources
 from millstream.data.dataset import Dataset, MetaDataset, entity_of
-from millstream.data.schema import Column, Schema
 from millstream.entities import Dataset as DatasetEntity
 from millstream.entities import DatasetInput
 from millstream.errors import InvalidValue
+from millstream.models.types import ColSpec, Schema
 
 HERE = Path(__file__).parent
 
@@ -114,7 +114,7 @@ def test_datasets_of_the_hub_name_their_source() -> None:
 def test_a_dataset_may_be_known_by_its_source_alone() -> None:
     source = sources.HTTPDatasetSource("https://a.b/c")
     assert MetaDataset(source).digest == "97df7ab6"  # as MLflow 3.17.2 gives it
-    assert MetaDataset(source, name="n", schema=Schema([Column("long", "a")])).digest == "21b45340"
+    assert MetaDataset(source, name="n", schema=Schema([ColSpec("long", "a")])).digest == "21b45340"
     assert MetaDataset("s3://bucket/x", digest="d").to_dict()["source_type"] == "s3"
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from millstream.data import digests
 from millstream.data.dataset import Dataset
-from millstream.data.schema import Inexpressible, Schema, Tensor, TensorDatasetSchema, of_arrays
+from millstream.data.schema import TensorDatasetSchema, or_none
 from millstream.data.sources import DatasetSource, resolve_source
 from millstream.errors import InvalidValue
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from millstream.models.types import Schema
+
     Arrays = np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]]
-
-
-logger = logging.getLogger(__name__)
 
 
 class NumpyDataset(Dataset):
@@ -41,9 +39,13 @@ class NumpyDataset(Dataset):
         return digests.of_arrays(self.features, self.targets)
 
     @property
-    def schema(self) -> TensorDatasetSchema:
-        targets = None if self.targets is None else of_arrays(self.targets)
-        return TensorDatasetSchema(of_arrays(self.features), targets)
+    def schema(self) -> TensorDatasetSchema | None:
+        from millstream.models.inference import of_arrays
+
+        targets = self.targets
+        return or_none(
+            lambda: TensorDatasetSchema(of_arrays(self.features), None if targets is None else of_arrays(targets))
+        )
 
     @property
     def profile(self) -> dict[str, Any]:
@@ -106,11 +108,8 @@ class TensorFlowDataset(Dataset):
 
     @property
     def schema(self) -> TensorDatasetSchema | None:
-        try:
-            return TensorDatasetSchema(_spec(self.features), None if self.targets is None else _spec(self.targets))
-        except Inexpressible as error:
-            logger.info("The dataset is recorded without a schema: %s", error.message)
-            return None
+        targets = self.targets
+        return or_none(lambda: TensorDatasetSchema(_spec(self.features), None if targets is None else _spec(targets)))
 
     @property
     def profile(self) -> dict[str, Any]:
@@ -131,10 +130,16 @@ def _is_stream(data: Any) -> bool:
 
 def _spec(data: Any) -> Schema:
     """One tensor; elements that are several tensors, or lone numbers, have no schema."""
+    import numpy as np
+
+    from millstream.models.datatypes import Inexpressible
+    from millstream.models.types import Schema, TensorSpec
+
     spec = data.element_spec if _is_stream(data) else data
     if not hasattr(spec, "dtype") or not spec.shape.rank:
         raise Inexpressible("Elements that are nested or lone numbers have no place in a schema of tensors.")
-    return Schema([Tensor(spec.dtype.name, (-1, *(-1 if size is None else int(size) for size in spec.shape[1:])))])
+    shape = (-1, *(-1 if size is None else int(size) for size in spec.shape[1:]))
+    return Schema([TensorSpec(np.dtype(spec.dtype.as_numpy_dtype), shape)])
 
 
 def _sample(data: Any) -> list[np.ndarray[Any, Any]]:

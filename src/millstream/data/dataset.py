@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from millstream.data.schema import Schema, TensorDatasetSchema
+from millstream.data.schema import TensorDatasetSchema, to_json
 from millstream.data.sources import DatasetSource, resolve_source
 from millstream.entities import Dataset as DatasetEntity
 from millstream.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from millstream.models.types import Schema
 
 DEFAULT_NAME = "dataset"
 
@@ -64,9 +67,9 @@ class Dataset:
             "source": self.source.to_json(),
             "source_type": self._get_source_type(),
         }
-        schema = schema_json(self.schema)
+        schema = self.schema
         if schema is not None:
-            form["schema"] = schema
+            form["schema"] = to_json(schema)
         if self.profile is not None:
             form["profile"] = json.dumps(self.profile)
         return form
@@ -79,15 +82,6 @@ class Dataset:
         return entity_of(self)
 
     _to_mlflow_entity = to_entity
-
-
-def schema_json(schema: Any) -> str | None:
-    """The JSON text of a schema: columns, tensors, or whatever has a `to_dict`."""
-    if schema is None:
-        return None
-    if isinstance(schema, Schema):
-        return json.dumps({"mlflow_colspec": schema.to_dict()})
-    return json.dumps(schema.to_dict())
 
 
 class MetaDataset(Dataset):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+    from millstream.models.types import Schema
+
 
 def _check_columns(columns: list[Any], **named: str | None) -> None:
     for role, name in named.items():
@@ -44,8 +46,10 @@ class PandasDataset(Dataset):
         return digests.of_frame(self.df)
 
     @property
-    def schema(self) -> schema.Schema | None:
-        return schema.or_none(lambda: schema.of_frame(self.df))
+    def schema(self) -> Schema | None:
+        from millstream.models.inference import of_frame
+
+        return schema.or_none(lambda: of_frame(self.df))
 
     @property
     def profile(self) -> dict[str, Any]:
@@ -95,51 +99,15 @@ class PolarsDataset(Dataset):
         return str(self.df.hash_rows().sum())
 
     @property
-    def schema(self) -> schema.Schema | None:
-        columns = self.df.schema.items()
-        return schema.or_none(
-            lambda: schema.Schema(schema.Column(_polars_type(dtype), name) for name, dtype in columns)
-        )
+    def schema(self) -> Schema | None:
+        """All columns are required, as MLflow records them."""
+        from millstream.models.inference import of_polars
+
+        return schema.or_none(lambda: of_polars(self.df, nullable=False))
 
     @property
     def profile(self) -> dict[str, Any]:
         return {"num_rows": len(self.df), "num_elements": len(self.df) * self.df.width}
-
-
-_POLARS = {
-    "Boolean": "boolean",
-    "Int8": "integer",
-    "Int16": "integer",
-    "Int32": "integer",
-    "UInt8": "integer",
-    "UInt16": "integer",
-    "UInt32": "long",
-    "Int64": "long",
-    "Float32": "float",
-    "Float64": "double",
-    "String": "string",
-    "Categorical": "string",
-    "Enum": "string",
-    "Binary": "binary",
-    "Date": "datetime",
-    "Datetime": "datetime",
-}
-
-
-def _polars_type(dtype: Any) -> str | dict[str, Any]:
-    kind = dtype.base_type().__name__
-    if kind in _POLARS:
-        return _POLARS[kind]
-    if kind in ("List", "Array"):
-        inner = _polars_type(dtype.inner)
-        return {"type": "array", "items": {"type": inner} if isinstance(inner, str) else inner}
-    if kind == "Struct":
-        properties = {}
-        for field in sorted(dtype.fields, key=lambda field: str(field.name)):
-            inner = _polars_type(field.dtype)
-            properties[field.name] = {**({"type": inner} if isinstance(inner, str) else inner), "required": True}
-        return {"type": "object", "properties": properties}
-    raise schema.Inexpressible(f"Columns of polars type {dtype} have no place in a schema.")
 
 
 def from_polars(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millstream.data import digests, schema
 from millstream.data.dataset import Dataset
 from millstream.data.sources import DatasetSource, HuggingFaceDatasetSource, resolve_source
+
+if TYPE_CHECKING:
+    from millstream.models.types import Schema
 
 
 class HuggingFaceDataset(Dataset):
@@ -32,8 +35,10 @@ class HuggingFaceDataset(Dataset):
         return digests.of_frame(self._head())
 
     @property
-    def schema(self) -> schema.Schema | None:
-        return schema.or_none(lambda: schema.of_frame(self._head()))
+    def schema(self) -> Schema | None:
+        from millstream.models.inference import of_frame
+
+        return schema.or_none(lambda: of_frame(self._head()))
 
     @property
     def profile(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millstream.data import schema
 from millstream.data.dataset import Dataset
@@ -11,22 +11,8 @@ from millstream.data.frames import _check_columns
 from millstream.data.sources import CodeDatasetSource, DatasetSource, DeltaDatasetSource, SparkDatasetSource
 from millstream.errors import InvalidValue
 
-_TYPES = {
-    "boolean": "boolean",
-    "byte": "integer",
-    "short": "integer",
-    "integer": "integer",
-    "long": "long",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-    "varchar": "string",
-    "char": "string",
-    "binary": "binary",
-    "date": "datetime",
-    "timestamp": "datetime",
-    "timestamp_ntz": "datetime",
-}
+if TYPE_CHECKING:
+    from millstream.models.types import Schema
 
 
 class SparkDataset(Dataset):
@@ -56,30 +42,16 @@ class SparkDataset(Dataset):
         return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()[:8]
 
     @property
-    def schema(self) -> schema.Schema:
-        return schema.Schema(schema.Column(_spark_type(field.dataType), field.name) for field in self.df.schema.fields)
+    def schema(self) -> Schema | None:
+        """No job runs: a map, whose keys only its rows say, is "any"."""
+        from millstream.models.inference import of_spark
+
+        return schema.or_none(lambda: of_spark(self.df, read_maps=False))
 
     @property
     def profile(self) -> dict[str, Any]:
         """The number of rows is not counted: that would run a job."""
         return {"approx_count": "unknown"}
-
-
-def _spark_type(data_type: Any) -> str | dict[str, Any]:
-    kind = data_type.typeName()
-    if kind in _TYPES:
-        return _TYPES[kind]
-    if kind == "array":
-        inner = _spark_type(data_type.elementType)
-        return {"type": "array", "items": {"type": inner} if isinstance(inner, str) else inner}
-    if kind == "struct":
-        properties = {}
-        for field in sorted(data_type.fields, key=lambda field: str(field.name)):
-            inner = _spark_type(field.dataType)
-            form = {"type": inner} if isinstance(inner, str) else inner
-            properties[field.name] = {**form, "required": not field.nullable}
-        return {"type": "object", "properties": properties}
-    return "any"
 
 
 def from_spark(

@@ -347,6 +347,8 @@ _SPARK = {
     "float": DataType.float,
     "double": DataType.double,
     "string": DataType.string,
+    "varchar": DataType.string,
+    "char": DataType.string,
     "binary": DataType.binary,
     "date": DataType.datetime,
     "timestamp": DataType.datetime,
@@ -356,11 +358,12 @@ _MAP_ROWS = 1000
 """Rows of a Spark frame that are read to see the keys of its maps."""
 
 
-def of_spark(frame: Any) -> Schema:
-    """One required column per field. A map becomes an object of the keys that its first rows hold (a job is run for it)."""
+def of_spark(frame: Any, *, read_maps: bool = True) -> Schema:
+    """One required column per field. A map becomes an object of the keys that its first rows hold, for which a job runs; "any"
+    without `read_maps`."""
     columns = []
     for field in frame.schema.fields:
-        if field.dataType.typeName() == "map":
+        if read_maps and field.dataType.typeName() == "map":
             rows = frame.select(field.name).limit(_MAP_ROWS).collect()
             type = merged(row[0] for row in rows)
         else:
