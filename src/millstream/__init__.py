@@ -14,7 +14,10 @@ Names are imported when they are first used, so importing this package costs nex
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 from millstream.version import __version__
 
@@ -25,13 +28,25 @@ if TYPE_CHECKING:
     from millstream import entities as entities
     from millstream import errors as errors
     from millstream import exceptions as exceptions
+    from millstream import models as models
     from millstream import tracking as tracking
+    from millstream.alias import as_mlflow as as_mlflow
     from millstream.alias import install_as_mlflow as install_as_mlflow
     from millstream.client.client import MillstreamClient as MillstreamClient
     from millstream.client.client import MlflowClient as MlflowClient
     from millstream.errors import MillstreamError as MillstreamError
     from millstream.exceptions import MlflowException as MlflowException
     from millstream.media.images import Image as Image
+    from millstream.models import pyfunc as pyfunc
+    from millstream.models import types as types
+    from millstream.models.flavors import keras as keras
+    from millstream.models.flavors import lightgbm as lightgbm
+    from millstream.models.flavors import onnx as onnx
+    from millstream.models.flavors import pytorch as pytorch
+    from millstream.models.flavors import sklearn as sklearn
+    from millstream.models.flavors import spacy as spacy
+    from millstream.models.flavors import statsmodels as statsmodels
+    from millstream.models.flavors import xgboost as xgboost
     from millstream.tracking import config as config
     from millstream.tracking.active import ActiveRun as ActiveRun
     from millstream.tracking.configuration import disable_system_metrics_logging as disable_system_metrics_logging
@@ -112,7 +127,7 @@ if TYPE_CHECKING:
     from millstream.tracking.uris import set_tracking_uri as set_tracking_uri
 
 _HOMES: dict[str, str] = {
-    "alias": "install_as_mlflow",
+    "alias": "as_mlflow install_as_mlflow",
     "client.client": "MillstreamClient MlflowClient",
     "errors": "MillstreamError",
     "exceptions": "MlflowException",
@@ -141,9 +156,45 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 _LOOP = ("log_metric", "log_metrics", "log_param", "log_params", "set_tag")
 """Used next by a program that uses `start_run`: looked up with it, so that a training's loop pays for no import."""
 
-_MODULES = frozenset({"artifacts", "client", "data", "entities", "errors", "exceptions", "settings", "tracking"})
+_MODULES = frozenset(
+    {"artifacts", "client", "data", "entities", "errors", "exceptions", "models", "settings", "tracking"}
+)
 
-__all__ = [*_HOME_OF, *sorted(_MODULES), "__version__", "config"]
+PLACES: dict[str, str] = {
+    "pyfunc": "models.pyfunc",
+    "types": "models.types",
+    **{
+        flavor: f"models.flavors.{flavor}"
+        for flavor in ("keras", "lightgbm", "onnx", "pytorch", "sklearn", "spacy", "statsmodels", "xgboost")
+    },
+}
+"""Modules that users reach as `millstream.<name>` (and `import millstream.<name>`), and where they stand."""
+
+__all__ = [*_HOME_OF, *sorted(_MODULES), *PLACES, "__version__", "config"]
+
+
+class _Places:
+    """Finds `millstream.sklearn` and what is below where it stands, as the same module."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not fullname.startswith("millstream."):
+            return None
+        top, dot, rest = fullname.removeprefix("millstream.").partition(".")
+        return (
+            ModuleSpec(fullname, cast(Any, self), origin=f"millstream.{PLACES[top]}{dot}{rest}")
+            if top in PLACES
+            else None
+        )
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        spec = module.__spec__
+        sys.modules[module.__name__] = importlib.import_module(str(spec.origin if spec is not None else None))
+
+
+sys.meta_path.insert(0, _Places())  # before Python's own, which would load what is below anew
 
 
 def __getattr__(name: str) -> Any:
@@ -151,6 +202,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"millstream.{_HOME_OF[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"millstream.{name}")
+    elif name in PLACES:
+        value = importlib.import_module(f"millstream.{PLACES[name]}")
     else:
         from millstream.alias import attribute
 

@@ -11,10 +11,13 @@ import importlib.abc
 import importlib.machinery
 import importlib.metadata
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
+import millstream
 from millstream.version import MLFLOW_API_VERSION
 
 MODULES: dict[str, str] = {
@@ -22,18 +25,24 @@ MODULES: dict[str, str] = {
     "client": "millstream.client.client",
     "config": "millstream.tracking.config",
     "data": "millstream.data",
+    "models": "millstream.models",
     "entities": "millstream.entities",
     "environment_variables": "millstream.mlflow_names.environment_variables",
     "exceptions": "millstream.exceptions",
     "system_metrics": "millstream.mlflow_names.system_metrics",
-    "keras": "millstream.tracking.keras",
     "tracking": "millstream.tracking",
     "utils": "millstream.mlflow_names.utils",
     "version": "millstream.mlflow_names.version",
+    **{name: f"millstream.{place}" for name, place in millstream.PLACES.items()},
 }
 """Modules that code reaches as attributes: `mlflow.<name>`. Those that hold no more than names stand in `mlflow_names`."""
 
 SUBMODULES: dict[str, str] = {
+    "models.model": "millstream.models.mlmodel",
+    "models.signature": "millstream.models.signature",
+    "models.utils": "millstream.models.examples",
+    "types.schema": "millstream.models.types",
+    "types.type_hints": "millstream.models.hints",
     "config.async_logging": "millstream.tracking.config",
     "keras.callback": "millstream.tracking.keras",
     "data.dataset": "millstream.data.dataset",
@@ -61,6 +70,7 @@ SUBMODULES: dict[str, str] = {
     "entities.run_tag": "millstream.entities",
     "entities.source_type": "millstream.entities",
     "entities.view_type": "millstream.entities",
+    "pyfunc.model": "millstream.models.pyfunc.python_model",
     "store": "millstream.mlflow_names.store",
     "store.artifact": "millstream.mlflow_names.store",
     "store.artifact.artifact_repository_registry": "millstream.mlflow_names.store",
@@ -85,9 +95,6 @@ SUBMODULES: dict[str, str] = {
 """Modules below those; `mlflow.data.<x>` are in `millstream.data.ALIASES`."""
 
 LATER: dict[str, str] = {
-    "models": "models",
-    "pyfunc": "models",
-    "types": "models",
     "autolog": "autologging",
     "evaluate": "evaluation",
     "projects": "projects",
@@ -96,11 +103,10 @@ LATER: dict[str, str] = {
     "sagemaker": "serving",
     **dict.fromkeys(
         (
-            "catboost", "fastai", "gluon", "h2o", "johnsnowlabs", "lightgbm", "mleap", "onnx", "paddle", "pmdarima",
-            "prophet", "pytorch", "sentence_transformers", "shap", "sklearn", "spacy", "spark", "statsmodels", "tensorflow",
-            "transformers", "xgboost",
+            "catboost", "fastai", "gluon", "h2o", "johnsnowlabs", "mleap", "paddle", "pmdarima", "prophet",
+            "sentence_transformers", "shap", "spark", "tensorflow", "transformers",
         ),
-        "models and autologging",
+        "further flavors",
     ),
 }  # fmt: skip
 """Names that a later part brings, and which."""
@@ -135,8 +141,8 @@ def attribute(name: str) -> Any:
     raise MissingName(_missing(name) or f"module 'millstream' has no attribute {name!r}")
 
 
-def _module_for(name: str) -> str | None:
-    """The module of ours that serves `mlflow.<name>`."""
+def module_for(name: str) -> str | None:
+    """The module of ours that serves `mlflow.<name>`; None if there is none."""
     found = MODULES.get(name) or SUBMODULES.get(name)
     if found is None and name.startswith("data."):
         from millstream import data
@@ -175,7 +181,7 @@ def _forward(source: ModuleType, module: ModuleType, name: str) -> Any:
     if name.startswith("__") and name.endswith("__"):
         raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
     below = f"{module.__name__}.{name}".removeprefix("mlflow.")
-    if not isinstance(source.__dict__.get(name), type) and _module_for(below) is not None:
+    if not isinstance(source.__dict__.get(name), type) and module_for(below) is not None:
         return importlib.import_module(f"mlflow.{below}")
     value = getattr(source, name)
     module.__dict__[name] = value
@@ -193,7 +199,7 @@ class MlflowFinder(importlib.abc.MetaPathFinder):
         if not fullname.startswith("mlflow."):
             return None
         name = fullname.removeprefix("mlflow.")
-        found = _module_for(name)
+        found = module_for(name)
         if found is None:
             reason = _missing(name)
             if reason is not None:
@@ -234,3 +240,44 @@ def install_as_mlflow() -> None:
     if not any(isinstance(finder, MlflowFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, MlflowFinder())
     importlib.import_module("mlflow")
+
+
+_T = TypeVar("_T")
+_scope = threading.RLock()
+
+
+@contextmanager
+def as_mlflow() -> Iterator[None]:
+    """Let `import mlflow` give Millstream inside of a `with` block alone, also where the real package is installed or imported.
+
+    For models whose script or code says `import mlflow`. The block holds a lock: other threads that enter one wait. What other
+    threads import by themselves meanwhile is served as well.
+    """
+    with _scope:
+        if any(isinstance(finder, MlflowFinder) for finder in sys.meta_path):
+            yield
+            return
+        aside = _taken_out()
+        finder = MlflowFinder()
+        sys.meta_path.insert(0, finder)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(finder)
+            _taken_out()
+            sys.modules.update(aside)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == "mlflow" or name.startswith("mlflow.")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def run_for_mlflow(act: Callable[[], _T]) -> _T:
+    """Run code that came with a model: inside of `as_mlflow` if the setting IMPORT_AS_MLFLOW says so."""
+    from millstream.settings import IMPORT_AS_MLFLOW
+
+    if not IMPORT_AS_MLFLOW.get():
+        return act()
+    with as_mlflow():
+        return act()

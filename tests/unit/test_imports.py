@@ -40,6 +40,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "migrate": frozenset({"store", "client", "artifacts", "api"}),
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
+    "models": frozenset({"environments", "client", "artifacts", "data", "media", "api"}),
     "environments": frozenset(),
     "data": frozenset({"artifacts"}),
     "client": frozenset({"media", "artifacts", "api"}),
@@ -59,9 +60,10 @@ LAZY: dict[str, frozenset[str]] = {
     "cli": frozenset(),
     "client": frozenset({"store"}),  # the in-process transport
     "artifacts": frozenset({"client", "tracking"}),  # `runs:/` and the server's proxy
-    "data": frozenset({"tracking", "artifacts"}),  # a dataset without a source is the running program's
+    "data": frozenset({"tracking", "artifacts", "models"}),  # a dataset without a source is the running program's; schemas
     "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
+    "models": frozenset({"tracking", "autologging", "alias"}),  # the active run and experiment; a flavor's `autolog`
     "server": frozenset({"client"}),
 }
 """Further folders that functions may import when they are called."""
@@ -217,7 +219,7 @@ def test_every_public_name_can_be_used_and_type_checkers_see_the_same_names() ->
 
 def test_a_name_that_comes_later_or_never_says_so() -> None:
     with pytest.raises(AttributeError, match="later part"):
-        _ = millstream.sklearn
+        _ = millstream.tensorflow
     with pytest.raises(AttributeError, match="evaluation"):
         _ = millstream.evaluate
     with pytest.raises(AttributeError, match="no traces"):

@@ -13,7 +13,9 @@ import importlib
 from typing import Any
 
 _HOMES: dict[str, str] = {
-    "mlmodel": "Model ModelInfo",
+    "enforcement": "validate_schema",
+    "examples": "convert_input_example_to_serving_input",
+    "mlmodel": "Model ModelInfo get_model_info",
     "signature": "ModelSignature infer_signature set_signature",
     "trust": "UntrustedModel",
 }
