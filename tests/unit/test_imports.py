@@ -36,10 +36,27 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 """What a folder may import when its modules are imported; the fluent API itself nothing but msgspec."""
 
 LAYERS: dict[str, frozenset[str]] = {
-    "cli": frozenset({"migrate", "server", "store", "webhooks", "tracking", "client", "artifacts", "data", "media", "api"}),
+    "cli": frozenset(
+        {
+            "serving",
+            "models",
+            "environments",
+            "migrate",
+            "server",
+            "store",
+            "webhooks",
+            "tracking",
+            "client",
+            "artifacts",
+            "data",
+            "media",
+            "api",
+        }
+    ),
     "migrate": frozenset({"store", "client", "artifacts", "api"}),
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
+    "serving": frozenset({"models", "environments", "asgi", "client", "artifacts", "api"}),
     "models": frozenset({"environments", "client", "artifacts", "data", "media", "api"}),
     "environments": frozenset(),
     "data": frozenset({"artifacts"}),
@@ -60,7 +77,9 @@ LAZY: dict[str, frozenset[str]] = {
     "cli": frozenset(),
     "client": frozenset({"store"}),  # the in-process transport
     "artifacts": frozenset({"client", "tracking"}),  # `runs:/` and the server's proxy
-    "data": frozenset({"tracking", "artifacts", "models"}),  # a dataset without a source is the running program's; schemas
+    "data": frozenset(
+        {"tracking", "artifacts", "models"}
+    ),  # a dataset without a source is the running program's; schemas
     "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
     "models": frozenset({"tracking", "autologging", "alias"}),  # the active run and experiment; a flavor's `autolog`

@@ -85,6 +85,16 @@ class PyFuncModel:
         return self._metadata
 
     @property
+    def root(self) -> Path | None:
+        """The model's folder on this machine; None for one that was never saved."""
+        return self._root
+
+    @property
+    def implementation(self) -> Implementation:
+        """What predicts, behind the checks of the signature."""
+        return self._implementation
+
+    @property
     def model_config(self) -> Any:
         """The configuration in force; None if the model has none."""
         return self._model_config
