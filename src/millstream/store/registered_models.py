@@ -11,8 +11,9 @@ from millstream.errors import RegisteredModelExists
 from millstream.store import registry_events
 from millstream.store.database import Session, insert_new, upsert
 from millstream.store.experiments import now_ms
-from millstream.store.registry_events import Author, Change
+from millstream.store.registry_events import Change
 from millstream.store.registry_rows import KnownModel, find_if_any, load_model, lock
+from millstream.store.registry_rules import Author
 from millstream.store.statement import Statement
 from millstream.store.tables import model_versions, registered_model_tags, registered_models
 

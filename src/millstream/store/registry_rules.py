@@ -9,10 +9,11 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from millstream.entities import ModelVersionStages, ModelVersionTag, RegisteredModelTag
 from millstream.errors import InvalidValue
 from millstream.store import rules
-from millstream.store.registry_events import Author
 
 MAX_NAME = 256
 MAX_ALIAS = 255
@@ -29,6 +30,13 @@ LATEST = "latest"
 _ALIAS = re.compile(r"[\w-]+")
 _VERSION_ALIAS = re.compile(r"[vV]\d+")
 _CANONICAL_STAGES = {stage.lower(): number for number, stage in enumerate(STAGES)}
+
+
+class Author(Struct, frozen=True):
+    """Who makes a change and why, as far as the request says."""
+
+    user: str = ""
+    comment: str = ""
 
 
 def check_name(name: str, what: str = "The registered model's name") -> str:
