@@ -297,7 +297,10 @@ def _check_url(url: str, text: str, origin: str) -> None:
         refuse(f"{url!r} is no URL that can be installed from; these are: {', '.join(sorted(_SCHEMES))}")
     if re.search(r"\s", url):
         refuse("a URL holds no blanks")
-    if (parts.hostname is None) != (parts.scheme.lower() in ("file", "git+file") and not parts.hostname):
+    is_local = parts.scheme.lower() in ("file", "git+file")
+    if is_local and (parts.netloc or not parts.path.startswith("/")):
+        refuse("the URL of a file is file:///, and then its whole path")
+    if not is_local and not parts.hostname:
         refuse("the URL names no host")
     if (parts.hostname or "").startswith("-") or (parts.username or "").startswith("-"):
         refuse("neither host nor user may begin with '-'")
