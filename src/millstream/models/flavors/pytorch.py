@@ -177,13 +177,20 @@ def predict(model: Any, inputs: Any, params: dict[str, Any]) -> Any:
         raise InvalidValue(f"A PyTorch model takes an array or a frame, not {type(inputs).__name__}.")
     device = next((each.device for each in (*model.parameters(), *model.buffers())), torch.device("cpu"))
     with torch.no_grad():
-        result = model(torch.from_numpy(np.ascontiguousarray(values)).to(device), **params)
+        result = model(_tensor(values).to(device), **params)
     if not isinstance(result, torch.Tensor):
         raise InvalidValue(
             f"The module gives a {type(result).__name__}; as a Python function it has to give one tensor."
         )
     array = result.cpu().numpy()
     return pd.DataFrame(array, index=inputs.index) if isinstance(inputs, pd.DataFrame) else array
+
+
+def _tensor(array: Any) -> Any:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))  # PyTorch warns of arrays it may not write to
 
 
 def _is_scripted(model: Any) -> bool:
@@ -235,7 +242,7 @@ def _tensors(example: Any) -> tuple[Any, ...]:
     arguments = example if isinstance(example, (list, tuple)) else (example,)
     if example is None or not all(isinstance(each, (np.ndarray, torch.Tensor)) for each in arguments):
         raise InvalidValue("it takes an input_example that is an array, a frame, or a list of arrays.")
-    return tuple(torch.as_tensor(each) for each in arguments)
+    return tuple(each if isinstance(each, torch.Tensor) else _tensor(each) for each in arguments)
 
 
 def _export(model: Any, file: Path, inputs: tuple[Any, ...]) -> None:
