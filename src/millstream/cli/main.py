@@ -22,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "db": ("store", "db"),
     "import": ("migrate", "import_command"),
     "sync": ("sync", "sync"),
+    "webhooks": ("webhooks", "webhooks"),
     "doctor": ("doctor", "doctor"),
 }
 
