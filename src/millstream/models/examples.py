@@ -76,8 +76,18 @@ def serving_payload(example: Any, params: dict[str, Any] | None = None) -> str:
     return json.dumps(_with_params(made))
 
 
+def convert_input_example_to_serving_input(input_example: Any) -> str | None:
+    """MLflow's name of `serving_payload`; None for None."""
+    return None if input_example is None else serving_payload(input_example)
+
+
 def _with_params(made: Example) -> dict[str, Any]:
-    return made.serving if made.params is None else {**made.serving, "params": made.params}
+    """The body of a request; a chat's has its params beside its other keys."""
+    if made.params is None:
+        return made.serving
+    if _CHAT_KEYS & made.serving.keys():
+        return {**made.serving, **made.params}
+    return {**made.serving, "params": made.params}
 
 
 def _example_of(example: Any) -> Example:

@@ -31,7 +31,7 @@ _FIELDS = (
     "artifact_path", "run_id", "model_id", "model_uuid", "utc_time_created", "mlflow_version", "flavors", "signature",
     "saved_input_example_info", "metadata", "model_size_bytes", "prompts", "resources", "auth_policy", "env_vars",
 )  # fmt: skip
-_WRITTEN_AS_NULL = frozenset({"model_id", "prompts"})
+_WRITTEN_AS_NULL = frozenset({"model_id", "model_uuid", "prompts"})
 """Keys that are written when they are None; other ones are left out."""
 _HINT_FLAGS = ("is_signature_from_type_hint", "type_hint_from_example")
 
