@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream import settings
-from millstream.errors import InvalidValue, NotFound
+from millstream.errors import InvalidValue, MillstreamError, NotFound
 from millstream.models import code_paths, flavors
 from millstream.models.flavor import load_for_python_function
 from millstream.models.locations import fetch, inside
@@ -192,7 +192,10 @@ def warn_of_differences(root: Path) -> None:
     """One warning naming the packages whose versions differ from those that the model was made with."""
     from millstream.environments import EnvironmentSpec, check_installed, describe
 
-    text = describe(check_installed(EnvironmentSpec.read(root)))
+    try:
+        text = describe(check_installed(EnvironmentSpec.read(root)))
+    except MillstreamError as error:  # of a file that is not needed to load the model
+        text = f"The environment of the model in {str(root)!r} cannot be compared with this one: {error.message}"
     if text:
         logger.warning("%s", text)
 
