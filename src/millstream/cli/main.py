@@ -18,6 +18,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("experiments", "experiments"),
     "runs": ("runs", "runs"),
     "artifacts": ("artifacts", "artifacts"),
+    "models": ("models", "models"),
     "gc": ("store", "gc"),
     "db": ("store", "db"),
     "import": ("migrate", "import_command"),
