@@ -27,6 +27,7 @@ class Case:
         needs_trust: whether loading it may run code of its author.
         has_function: whether it has a python_function view.
         old: whether the official 2.22 has this format.
+        differs: why the official package writes another signature; empty where it must not.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Case:
     has_function: bool = True
     infers_signature: bool = True
     old: bool = True
+    differs: str = ""
 
 
 def _frame() -> tuple[Any, Any]:
@@ -122,6 +124,7 @@ SKLEARN = (
         {"pyfunc_predict_fn": "predict_proba"},
         {"pyfunc_predict_fn": "predict_proba", "skops_trusted_types": ["sklearn.tree._tree.Tree"]},
         old=False,
+        differs="it infers the outputs of predict, whatever function the model is saved for",
     ),
     Case(
         "sklearn pickled",
