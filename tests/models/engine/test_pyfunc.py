@@ -308,7 +308,7 @@ def test_the_type_hint_of_predict_is_the_signature_and_makes_objects(path: Path)
     assert model.predict([{"role": "user"}, Message(role="me")]) == ["USER", "ME"]
     assert model.predict(pd.DataFrame({"role": ["a"], "count": [1]})) == ["A"]
     for wrong in ([{"count": 1}], [{"role": 1}], [3], {"role": "a"}):
-        with pytest.raises(InvalidValue, match="[Rr]o|list"):
+        with pytest.raises(InvalidValue, match=r"[Rr]o|list"):
             model.predict(wrong)
 
 
