@@ -7,6 +7,7 @@ that a file names must lie in the same folder.
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class EnvironmentSpec(Struct, frozen=True):
         content = read_mapping(path)
         python = content.get("python")
         text = "" if python is None else str(python)
-        if text and isinstance(python, float) and python < 3.5:  # 3.10 without quotes
+        if isinstance(python, float) and re.fullmatch(r"3\.[1-4]", text):  # 3.10 without quotes
             raise InvalidValue(f"{path.name} asks for Python {text}; write the version in quotes: python: '3.10'.")
         if text and not PYTHON_VERSION.fullmatch(text):
             raise InvalidValue(
