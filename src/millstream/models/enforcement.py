@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 _SHOWN = 500
 """Characters of the data and of the schema that an error shows."""
+_REPR = reprlib.Repr()
+_REPR.maxlist = _REPR.maxdict = 20
+_REPR.maxstring, _REPR.maxother = _SHOWN, 4 * _SHOWN
 
 
 def enforce_inputs(data: Any, schema: Schema) -> Any:
@@ -65,7 +69,7 @@ def _explained(error: InvalidValue, data: Any, schema: Schema) -> InvalidValue:
         return InvalidValue(
             "The data does not fit the input schema of the model. MILLSTREAM_DISABLE_SCHEMA_DETAILS hides the details."
         )
-    shown = " ".join(repr(data)[: 4 * _SHOWN].split())
+    shown = " ".join(_REPR.repr(data).split())
     return InvalidValue(
         f"The data does not fit the input schema of the model. {error.message} Schema: {_cut(repr(schema))}. "
         f"Data: {_cut(shown)}"
