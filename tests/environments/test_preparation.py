@@ -210,8 +210,13 @@ def test_a_wheel_inside_of_the_model_is_installed_from_there(tmp_path: Path, whe
     model = tmp_path / "a model"
     (model / "wheels").mkdir(parents=True)
     shutil.copy(tmp_path / "wheels" / "alpha-1.0-py3-none-any.whl", model / "wheels")
-    made = prepare(spec_of([*lines[:1], "wheels/alpha-1.0-py3-none-any.whl"], folder=model), "uv")
+    lines = [*lines[:1], "wheels/alpha-1.0-py3-none-any.whl"]
+    made = prepare(spec_of(lines, folder=model), "uv")
     assert says(made.python, "import alpha; print(alpha.__version__)") == "1.0"
+    shutil.copytree(model, tmp_path / "fetched elsewhere")
+    assert prepare(spec_of(lines, folder=tmp_path / "fetched elsewhere"), "uv").key == made.key
+    (tmp_path / "fetched elsewhere" / lines[1]).write_bytes(b"another wheel")
+    assert environment_key(spec_of(lines, folder=tmp_path / "fetched elsewhere"), "uv") != made.key
 
 
 # ---------------------------------------------------------------- conda, by a recording stand-in for the program

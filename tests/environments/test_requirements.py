@@ -132,7 +132,7 @@ def test_there_are_enough_hostile_lines() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "/etc/x.whl", "file:///etc/x.whl", "a @ file:///etc/x.whl", "git+file:///home/r", "../x.whl", "wheels/../../x.whl",
+        "/etc/x.whl", "file:///etc/x.whl", "a @ file:///etc/x.whl", "git+file:///home/r", "--find-links file:///tmp", "-i file:///srv/simple", "../x.whl", "wheels/../../x.whl",
         "link.whl", "-r /etc/passwd", "-r ../outside.txt", "-c link.txt", "-r https://h/r.txt", "-r missing.txt",
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("runs", "runs"),
     "artifacts": ("artifacts", "artifacts"),
     "models": ("models", "models"),
+    "envs": ("envs", "envs"),
     "gc": ("store", "gc"),
     "db": ("store", "db"),
     "import": ("migrate", "import_command"),

@@ -146,7 +146,8 @@ class _Plan(Struct, frozen=True):
 
 def _plan(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, overrides: Sequence[str]) -> _Plan:
     python = spec.python or python_version()
-    if install_millstream and tuple(int(part) for part in python.split(".")[:2]) < _LOWEST_PYTHON:
+    asked = tuple(int(part) for part in python.split(".")[:2])
+    if install_millstream and asked < _LOWEST_PYTHON[: len(asked)]:
         lowest = ".".join(map(str, _LOWEST_PYTHON))
         raise InvalidValue(
             f"The model was made with Python {python}, and Millstream needs {lowest} or later to run in its environment. "
@@ -155,12 +156,14 @@ def _plan(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, ove
     replaced = parse(overrides, "the overriding requirements").lines
     names = {line.name for line in replaced if line.name}
     chosen = [line for line in spec.lines if line.name not in names and _is_installed(line, install_millstream)]
-    lines = [_absolute(line, spec.folder) for line in merge([*chosen, *replaced])]
+    merged = merge([*chosen, *replaced])
+    lines = [_absolute(line, spec.folder) for line in merged]
     constraints = [line.text for line in spec.constraints if _is_installed(line, install_millstream)]
     build = [line.text for line in spec.build] if manager == "virtualenv" else []
     conda = _conda_content(spec, python, lines) if manager == "conda" else None
     own = str(own_wheel(cache.cache_root() / "wheels")) if install_millstream else ""
-    parts = [1, sys.platform, platform.machine(), manager, python, lines, constraints, build, conda, own]
+    contents = [_content(line, spec.folder) for line in merged]
+    parts = [1, sys.platform, platform.machine(), manager, python, contents, constraints, build, conda, own]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
     return _Plan(f"ms-{digest}", manager, python, lines, constraints, build, conda, own)
 
@@ -179,6 +182,14 @@ def _absolute(line: Line, folder: Path) -> str:
         return line.text
     path, mark, fragment = line.text.partition("#")
     return (folder / path).resolve().as_uri() + mark + fragment
+
+
+def _content(line: Line, folder: Path) -> str:
+    """What of a line decides the environment: of a wheel in the model its bytes, wherever the model was fetched to."""
+    path = folder / line.text.partition("#")[0]
+    if _absolute(line, folder) == line.text or not path.is_file():
+        return _absolute(line, folder)
+    return f"{line.text} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _conda_content(spec: EnvironmentSpec, python: str, lines: Sequence[str]) -> dict[str, Any]:

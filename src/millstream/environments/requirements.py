@@ -83,8 +83,12 @@ class Line(Struct, frozen=True):
 
     @property
     def names_a_local_file(self) -> bool:
-        target = self.requirement.url or "" if self.kind == "package" else self.text
-        return urlsplit(target).scheme in ("file", "git+file") or (self.kind == "file" and not _SCHEME.match(self.text))
+        """Also an index or a folder of packages that lies on this machine."""
+        if self.kind == "package":
+            target = self.requirement.url or ""
+        else:
+            target = self.text.rpartition(" ")[2]
+        return urlsplit(target).scheme in ("file", "git+file") or (self.kind == "file" and not _SCHEME.match(target))
 
 
 class Parsed(Struct, frozen=True):
@@ -165,7 +169,7 @@ class _Reader:
 
     def _check_local(self, line: Line, folder: Path) -> None:
         path = line.text.partition("#")[0].partition("[")[0]
-        if line.kind == "package" or _SCHEME.match(path) or Path(path).is_absolute():
+        if line.kind != "file" or _SCHEME.match(path) or Path(path).is_absolute():
             reason = "it names a place on the machine that wrote it: replace it by one that can be reached from here"
             raise InvalidRequirement(line.text, reason, line.origin)
         assert self.within is not None
