@@ -56,6 +56,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "migrate": frozenset({"store", "client", "artifacts", "api"}),
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
+    "autologging": frozenset({"tracking", "models", "client", "data"}),
     "serving": frozenset({"models", "environments", "asgi", "client", "artifacts", "api"}),
     "models": frozenset({"environments", "client", "artifacts", "data", "media", "api"}),
     "environments": frozenset(),

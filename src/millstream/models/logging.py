@@ -40,6 +40,8 @@ class Logging(Struct, kw_only=True):
     model_type: str | None = None
     step: int = 0
     model_id: str | None = None
+    link_metrics: bool = True
+    """Whether what the run logged at that step belongs to the model too; not where metrics were logged with their model."""
 
 
 def log(flavor: Flavor, model: Any, *, options: dict[str, Any], **given: Any) -> ModelInfo:
@@ -93,7 +95,7 @@ def store(write: Callable[[Path, Model], Model], wanted: Logging) -> ModelInfo:
             client.finalize_logged_model(entity.model_id, "FAILED")
         raise
     if run is not None:
-        _link(client, run, entity, wanted.step)
+        _link(client, run, entity, wanted)
     version = _register(entity, wanted)
     return ModelInfo.of(
         metadata,
@@ -153,16 +155,18 @@ def _metadata(entity: LoggedModel, run: Run | None) -> Model:
     )
 
 
-def _link(client: MillstreamClient, run: Run, entity: LoggedModel, step: int) -> None:
+def _link(client: MillstreamClient, run: Run, entity: LoggedModel, wanted: Logging) -> None:
     """Make the model an output of the run; metrics that the run logged at that step belong to it as well."""
     from millstream.entities import LoggedModelOutput, Metric
     from millstream.tracking.inputs import log_outputs
 
-    log_outputs([LoggedModelOutput(entity.model_id, step)])
+    log_outputs([LoggedModelOutput(entity.model_id, wanted.step)])
+    if not wanted.link_metrics:
+        return
     points = [
         Metric(point.key, point.value, point.timestamp, point.step, model_id=entity.model_id)
         for point in run.data.metric_list
-        if point.step == step and not point.model_id
+        if point.step == wanted.step and not point.model_id
     ]
     if points:
         client.log_batch(run.info.run_id, metrics=points)
