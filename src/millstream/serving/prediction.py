@@ -75,6 +75,23 @@ def predict(
         print(answer.decode(), flush=True)
 
 
+def validate_serving_input(model_uri: str, serving_input: str | Mapping[str, Any], *, trust: bool | None = None) -> Any:
+    """What a model predicts for a request, as the server would read it: to be sure that the request is right.
+
+    Args:
+        serving_input: the text of a request, or the object in it.
+        trust: whether code that came with the model may run; None asks the setting.
+    Raises:
+        BadRequest, InvalidValue: the request is none that the model takes.
+        ModelFailed: the model failed at it.
+    """
+    from millstream.serving.loading import load
+
+    text = serving_input if isinstance(serving_input, str) else json.dumps(serving_input)
+    scorer = load(model_uri, trust, warms=False)
+    return scorer.predict(scorer.read(text.encode(), Form.JSON))
+
+
 def _text(path: str | os.PathLike[str] | None) -> str | None:
     return None if path is None else os.fspath(path)
 

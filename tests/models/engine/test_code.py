@@ -332,7 +332,7 @@ def test_names_of_mlflow_in_a_pickle_are_ours(tmp_path: Path) -> None:
     assert "mlflow" not in sys.modules
     for content in (b"cmlflow.langchain\nx\n.", b"cmlflow.pyfunc.model\nNobody\n.", b"cmlflow\nnobody\n."):
         file.write_bytes(content)
-        with pytest.raises(BrokenPickle, match="mlflow|nobody|Nobody"):
+        with pytest.raises(BrokenPickle, match=r"mlflow|nobody|Nobody"):
             Trust(True).unpickle(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -484,3 +485,15 @@ def test_a_loaded_model_can_be_called_from_many_threads(path: Path, frame: pd.Da
     for thread in threads:
         thread.join()
     assert results == [[2.0, 3.0, 4.0, 5.0]] * 8
+
+
+def test_a_request_can_be_tried_before_the_model_is_served(path: Path, frame: pd.DataFrame) -> None:
+    model = saved(path, Adding(1.0), input_example=frame)
+    request = model.metadata.get_serving_input(path)
+    assert json.loads(request) == json.loads(models.convert_input_example_to_serving_input(frame))
+    assert list(models.validate_serving_input(str(path), request, trust=True)) == [2.0, 3.0, 4.0, 5.0]
+    assert list(models.validate_serving_input(str(path), {"inputs": {"height": [1], "width": [2]}}, trust=True)) == [
+        2.0
+    ]
+    with pytest.raises(millstream.MillstreamError, match="dataframe_split"):
+        models.validate_serving_input(str(path), {"rows": []}, trust=True)

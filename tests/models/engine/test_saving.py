@@ -175,9 +175,11 @@ def test_requirements_are_what_the_model_imports_with_exact_versions(estimator: 
 
 
 def test_what_is_known_of_the_model_already_can_be_given(estimator: Any, path: Path) -> None:
-    known = models.Model(run_id="r" * 32, metadata={"kept": 1})
+    signature = models.infer_signature(np.zeros((1, 2)))
+    known = models.Model(run_id="r" * 32, metadata={"kept": 1}, signature=signature)
     known.add_flavor("mine", version=3)
     found = save(estimator, path, mlflow_model=known)
+    assert found.signature == signature
     assert found.run_id == "r" * 32
     assert found.flavors["mine"] == {"version": 3}
     assert found.metadata == {"kept": 1}

@@ -1,8 +1,9 @@
 """`python_model.pkl`: written so that MLflow reads it with its classes and we read it with ours, and the reverse.
 
 MLflow reads the file with plain cloudpickle, so classes of ours must not be in it under our names. Where the pickle would
-name `PythonModel` it says instead: import the module `mlflow.pyfunc.model` and take its attribute `PythonModel`. Our own
-unpickler (`trust.Unpickler`) gives our module for that.
+name `PythonModel` it says instead: import the module `mlflow.pyfunc.model` and take its attribute `PythonModel`. Modules of
+ours that code in the pickle uses (`import millstream as mlflow`) are written under MLflow's names too. Our own unpickler
+(`trust.Unpickler`) gives our modules for these.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, NamedTuple
 
 import cloudpickle
 
+from millstream import alias
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import hints
 from millstream.models.pyfunc.implementations import called, checked_hint
@@ -62,6 +65,9 @@ class _Checked(NamedTuple):
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, ModuleType):
+            theirs = alias.name_in_mlflow(obj.__name__) if obj.__name__.startswith("millstream") else None
+            return _Module(theirs).__reduce__() if theirs is not None else NotImplemented
         for ours, module, name in WRITTEN_AS:
             if obj is ours:
                 return getattr, (_Module(module), name)
