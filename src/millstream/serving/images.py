@@ -96,7 +96,7 @@ def _copied_model(model_uri: str, folder: Path) -> Path:
             raise InvalidValue(f"{str(target)!r} is there already and is no model. Choose another folder.")
         shutil.rmtree(target)
     shutil.copytree(source, target)
-    spec = EnvironmentSpec.read(target)
+    spec = surroundings.with_pandas(EnvironmentSpec.read(target))
     lines = [line.text for line in spec.lines if not line.is_own]
     constraints = [line.text for line in spec.constraints if not line.is_own]
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

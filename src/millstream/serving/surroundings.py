@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from msgspec import structs
+
 from millstream import settings
 from millstream.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from millstream.environments import Environment
+    from millstream.environments import Environment, EnvironmentSpec
     from millstream.environments.cache import Manager
 
 MANAGERS = ("local", "uv", "virtualenv", "conda")
@@ -37,9 +39,18 @@ def prepare_env(model_uri: str, env_manager: str | None = None, overrides: Seque
     from millstream.environments import EnvironmentSpec, prepare
     from millstream.models.locations import fetch
 
-    root = fetch(model_uri)
+    spec = with_pandas(EnvironmentSpec.read(fetch(model_uri)))
     manager = "local" if is_local(env_manager) else cast("Manager | None", env_manager)
-    return prepare(EnvironmentSpec.read(root), manager, install_millstream=True, overrides=list(overrides))
+    return prepare(spec, manager, install_millstream=True, overrides=list(overrides))
+
+
+def with_pandas(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """The spec with pandas, which models may take for granted: they get frames, and MLflow itself needs it."""
+    from millstream.environments.requirements import Line
+
+    if any(line.name == "pandas" for line in spec.lines):
+        return spec
+    return structs.replace(spec, lines=(*spec.lines, Line("pandas>=2.1", "Millstream's serving", "package", "pandas")))
 
 
 def become(environment: Environment, arguments: Sequence[str]) -> None:
