@@ -150,6 +150,7 @@ def test_the_example_makes_the_signature_where_the_hint_says_so(caplog: pytest.L
     assert signature is not None
     assert signature.is_from_example
     assert signature.inputs == Schema([ColSpec("double", "a")])
+    assert signature_from_type_hints(Predictor().of_example, {"a": 1.5}) is None  # MLflow keeps no other form
     with caplog.at_level(logging.WARNING, logger="millstream"):
         assert signature_from_type_hints(Predictor().of_example) is None
     assert "input_example" in caplog.text
