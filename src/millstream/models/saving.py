@@ -166,10 +166,13 @@ def _describe(metadata: Model, root: Path, content: Content, given: Given) -> No
 
 def _infer(metadata: Model, root: Path, content: Content, example: tuple[Any, dict[str, Any] | None] | None) -> None:
     """The signature that the model's type hints declare, else the one that its example shows; a failure only warns."""
+    from millstream.models.params import infer_param_schema
     from millstream.models.signature import signature_of_example
 
     hinted = content.hinted_signature(None if example is None else example[0])
     metadata.signature = hinted
+    if hinted is not None and example is not None:
+        hinted.params = infer_param_schema(example[1])
     is_from_example = hinted is not None and hinted.is_from_example
     if example is None or not content.infers_signature or (hinted is not None and not is_from_example):
         return

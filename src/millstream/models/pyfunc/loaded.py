@@ -99,11 +99,6 @@ class PyFuncModel:
         return self._implementation
 
     @property
-    def root(self) -> Path | None:
-        """The model's folder on this machine; None for a model that was not loaded from one."""
-        return self._root
-
-    @property
     def model_config(self) -> Any:
         """The configuration in force; None if the model has none."""
         return self._model_config
