@@ -84,10 +84,7 @@ class Line(Struct, frozen=True):
     @property
     def names_a_local_file(self) -> bool:
         """Also an index or a folder of packages that lies on this machine."""
-        if self.kind == "package":
-            target = self.requirement.url or ""
-        else:
-            target = self.text.rpartition(" ")[2]
+        target = self.text.rpartition(" ")[2] if self.kind != "package" else self.requirement.url or ""
         return urlsplit(target).scheme in ("file", "git+file") or (self.kind == "file" and not _SCHEME.match(target))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,14 @@ class EnvironmentSpec(Struct, frozen=True):
             return cls(spec.python, *_merged(listed), spec.build, root, spec.conda)
         lines = [f"-r {REQUIREMENTS}"] if has_requirements else []
         return cls("", *_merged(parse(lines, REQUIREMENTS, folder=root, within=root)), folder=root)
+
+    @classmethod
+    def from_requirements(
+        cls, lines: Iterable[str], python: str = "", *, folder: Path | None = None
+    ) -> EnvironmentSpec:
+        """From requirement lines of the caller's own; relative paths are relative to `folder`, else the working directory."""
+        base = Path.cwd() if folder is None else folder
+        return cls(python, *_merged(parse(lines, folder=base)), folder=base)
 
     @classmethod
     def from_python_env(cls, path: Path, *, within: Path | None = None) -> EnvironmentSpec:
