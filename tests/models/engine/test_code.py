@@ -244,6 +244,28 @@ def test_a_script_that_imports_mlflow_is_served_where_the_caller_asks_for_it(
     assert "mlflow" not in sys.modules
 
 
+def test_code_beside_a_model_that_imports_mlflow_is_served_too(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        tmp_path / "src",
+        for_mlflow="import mlflow\nclass M(mlflow.pyfunc.PythonModel):\n    def predict(self, x):\n        return x + 1\n",
+    )
+    sys.path.insert(0, str(tmp_path / "src"))
+    with millstream.as_mlflow():
+        import for_mlflow  # type: ignore[import-not-found]
+
+        millstream.pyfunc.save_model(
+            path, python_model=for_mlflow.M(), code_paths=[tmp_path / "src" / "for_mlflow.py"], pip_requirements=[]
+        )
+    del sys.modules["for_mlflow"]
+    sys.path.remove(str(tmp_path / "src"))
+    with pytest.raises(BrokenPickle, match="IMPORT_AS_MLFLOW"):
+        millstream.pyfunc.load_model(path, trust=True)
+    monkeypatch.setenv("MILLSTREAM_IMPORT_AS_MLFLOW", "true")
+    assert millstream.pyfunc.load_model(path, trust=True).predict(1) == 2
+
+
 def test_the_real_package_is_back_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     real, part = types.ModuleType("mlflow"), types.ModuleType("mlflow.pyfunc")
     monkeypatch.setitem(sys.modules, "mlflow", real)

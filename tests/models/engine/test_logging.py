@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,54 @@ def test_a_pending_model_can_be_given_its_files(experiment: Experiment, estimato
     assert stored.params == {"a": "1", "b": "2"}
     assert stored.tags["t"] == "u"
     assert millstream.pyfunc.load_model(info.model_uri).model_id == pending.model_id
+
+
+def test_a_flavor_of_somebody_else_s_logs_through_model_log(
+    experiment: Experiment, tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    (tmp_path / "community.py").write_text(COMMUNITY)
+    sys.path.insert(0, str(tmp_path))
+    import community  # type: ignore[import-not-found]
+
+    with millstream.start_run() as run:
+        pass
+    info = models.Model.log(
+        None, community, name="theirs", run_id=run.info.run_id, metadata={"a": 1}, registered_model_name=f"c {run.info.run_id}",
+        weights="3", tags={"t": "u"},
+    )  # fmt: skip
+    assert (info.run_id, info.registered_model_version, info.flavors["community"]) == (
+        run.info.run_id,
+        1,
+        {"data": "w.txt"},
+    )
+    assert models.Model.load(info.model_uri).metadata == {"a": 1}
+    assert (
+        millstream.pyfunc.load_model(f"runs:/{run.info.run_id}/theirs", trust=True).predict(frame)["height"][0] == 3.0
+    )
+
+
+COMMUNITY = """
+import os
+from millstream import pyfunc
+
+def save_model(path, mlflow_model, weights):
+    os.makedirs(path)
+    with open(os.path.join(path, "w.txt"), "w") as file:
+        file.write(weights)
+    mlflow_model.add_flavor("community", data="w.txt")
+    pyfunc.add_to_model(mlflow_model, loader_module="community", data="w.txt")
+    mlflow_model.save(os.path.join(path, "MLmodel"))
+
+def _load_pyfunc(path):
+    return Wrapper(path)
+
+class Wrapper:
+    def __init__(self, path):
+        with open(path) as file:
+            self.factor = float(file.read())
+    def predict(self, data, params=None):
+        return data * self.factor
+"""
 
 
 def test_name_and_its_older_word_exclude_each_other(local_experiment: Experiment, estimator: Any) -> None:
