@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -35,7 +36,7 @@ def make(registry: SqlRegistryStore, name: str = "m", versions: int = 0) -> Regi
 
 def add(registry: SqlRegistryStore, name: str = "m", source: str = "s3://bucket/x", **more: str) -> ModelVersion:
     return registry.create_model_version(
-        name, source, more.get("run_id", ""), "", None, [], more.get("model_id", ""), more.get("user", "")
+        name, source, more.get("run_id", ""), "", "", [], more.get("model_id", ""), more.get("user", "")
     )
 
 
@@ -95,7 +96,7 @@ def test_any_other_name_is_kept(registry: SqlRegistryStore, name: str) -> None:
 
 
 def test_an_unknown_model_is_not_found_by_any_call(registry: SqlRegistryStore) -> None:
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: registry.get_registered_model("no"),
         lambda: registry.update_registered_model("no", "d"),
         lambda: registry.rename_registered_model("no", "other"),
@@ -141,9 +142,9 @@ def test_a_renamed_model_keeps_what_it_has_and_frees_its_name(registry: SqlRegis
     assert {version.last_updated_timestamp for version in found} == {renamed.last_updated_timestamp}
     assert registry.search_model_versions("name = 'm'", [], 10, "") == []
     make(registry, "m")
-    for taken in ("m", "n"):
-        with pytest.raises(AlreadyExists):
-            registry.rename_registered_model("n", taken)
+    with pytest.raises(AlreadyExists):
+        registry.rename_registered_model("n", "m")
+    assert registry.rename_registered_model("n", "n").name == "n"
     assert add(registry, "n").version == "3"
 
 
@@ -187,7 +188,7 @@ def test_tags_that_are_too_long_or_odd_are_refused(registry: SqlRegistryStore, k
     with pytest.raises(InvalidValue):
         registry.create_registered_model("n", None, [RegisteredModelTag(key, value)])
     with pytest.raises(InvalidValue):
-        registry.create_model_version("m", "s3://b/x", "", "", None, [ModelVersionTag(key, value)], "")
+        registry.create_model_version("m", "s3://b/x", "", "", "", [ModelVersionTag(key, value)], "")
 
 
 def test_what_moves_a_models_time_stamp_and_what_does_not(registry: SqlRegistryStore) -> None:
@@ -253,13 +254,16 @@ def test_a_deleted_version_is_hidden_everywhere(registry: SqlRegistryStore) -> N
     assert list(stages(registry)) == ["1"]
 
 
-@pytest.mark.parametrize("version", ["", "one", "1.0", "-1", "+1", " 1", "١", "9" * 20])
+@pytest.mark.parametrize("version", ["", "one", "1.0", "+1", "1 1", "١", "9" * 20, "9" * 19])
 def test_a_version_that_is_no_number_is_refused(registry: SqlRegistryStore, version: str) -> None:
     make(registry, versions=1)
     with pytest.raises(InvalidValue):
         registry.get_model_version("m", version)
     with pytest.raises(InvalidValue):
         registry.set_alias("m", "a", version)
+    assert registry.get_model_version("m", " 1").version == "1"
+    with pytest.raises(NotFound):
+        registry.get_model_version("m", "-1")
 
 
 # ---------------------------------------------------------------- stages
@@ -382,7 +386,7 @@ def test_searches_turn_pages_and_load_what_they_find(registry: SqlRegistryStore)
 def test_prompts_are_hidden_unless_asked_for(registry: SqlRegistryStore) -> None:
     registry.create_registered_model("prompt", None, [RegisteredModelTag("mlflow.prompt.is_prompt", "true")])
     tags = [ModelVersionTag("mlflow.prompt.is_prompt", "true"), ModelVersionTag("mlflow.prompt.text", "hi {{x}}")]
-    registry.create_model_version("prompt", "dummy-source", "", "", None, tags, "")
+    registry.create_model_version("prompt", "dummy-source", "", "", "", tags, "")
     make(registry, versions=1)
     asked = "tags.`mlflow.prompt.is_prompt` = 'true'"
     assert [model.name for model in registry.search_registered_models("", [], 10, "")] == ["m"]
@@ -423,7 +427,7 @@ def test_every_change_is_told_with_who_what_and_why(registry: SqlRegistryStore) 
         (act.VERSION_CREATED, "1", None, None, "s3://b/1", "bob", None),
         (act.VERSION_CREATED, "2", None, None, "s3://b/2", "bob", None),
         (act.MODEL_DESCRIBED, None, None, "one", "two", "ann", "typo"),
-        (act.VERSION_DESCRIBED, "1", None, None, "fine", "ann", None),
+        (act.VERSION_DESCRIBED, "1", None, "", "fine", "ann", None),
         (act.MODEL_TAG_SET, None, "team", None, "red", "ann", None),
         (act.MODEL_TAG_DELETED, None, "team", "red", None, "ann", None),
         (act.VERSION_TAG_SET, "1", "ok", None, "yes", "ann", None),

@@ -71,7 +71,7 @@ class Plain:
 def perform(registry: SqlRegistryStore, name: str, call: tuple[object, ...]) -> None:
     match call:
         case ("create",):
-            registry.create_model_version(name, "s3://b/x", "", "", None, [], "")
+            registry.create_model_version(name, "s3://b/x", "", "", "", [], "")
         case ("delete", str(version)):
             registry.delete_model_version(name, version)
         case ("move", str(version), str(stage), bool(archives)):

@@ -33,7 +33,7 @@ def work(thread):
             except AlreadyExists:
                 pass
             future = store.db.submit(
-                lambda: registry.create_model_version("shared", f"s3://b/{{number}}", "", "", None, [], "", str(me)), "shared"
+                lambda: registry.create_model_version("shared", f"s3://b/{{number}}", "", "", "", [], "", str(me)), "shared"
             )
             version = future.result()
             made.append((version.version, version.source))

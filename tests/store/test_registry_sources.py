@@ -31,12 +31,12 @@ class World:
 
     def accepts(self, source: str, run_id: str = "", model_id: str = "", name: str = "m") -> str:
         """What is stored."""
-        return self.registry.create_model_version(name, source, run_id, "", None, [], model_id).source
+        return self.registry.create_model_version(name, source, run_id, "", "", [], model_id).source
 
     def refuses(self, source: str, run_id: str = "", model_id: str = "", error: type[Exception] = InvalidValue) -> None:
         before = len(self.registry.search_model_versions("", [], 1000, ""))
         with pytest.raises(error) as found:
-            self.registry.create_model_version("m", source, run_id, "", None, [], model_id)
+            self.registry.create_model_version("m", source, run_id, "", "", [], model_id)
         assert isinstance(found.value, MillstreamError)
         assert 400 <= found.value.status < 500
         assert len(self.registry.search_model_versions("", [], 1000, "")) == before
@@ -95,7 +95,7 @@ def test_a_local_source_must_lie_inside_of_the_run_or_model_that_is_named(local:
     for source in (root, f"{root}/model", f"file://{root}/model", f"file:{root}/a%20b"):
         local.accepts(source, local.run)
         local.refuses(source)
-        local.refuses(source, NO_RUN, error=NotFound)
+        local.refuses(source, NO_RUN)
     local.accepts(f"{model_root}/x", model_id=local.model.model_id)
     local.refuses(f"{model_root}/x", local.run)
     local.refuses(f"{root}/x", model_id=local.model.model_id)
@@ -120,7 +120,7 @@ def test_what_was_stored_is_checked_again_when_it_is_read(local: World, tmp_path
     (Path(local.root) / "model").symlink_to("/etc")
     with pytest.raises(SourceRefused):
         local.registry.get_artifact_root("m", "1")
-    local.store.registry.create_model_version("m", "/etc", "", "", None, [], "")  # as a program of its own may
+    local.store.registry.create_model_version("m", "/etc", "", "", "", [], "")  # as a program of its own may
     with pytest.raises(SourceRefused):
         local.registry.get_artifact_root("m", "2")
 
@@ -128,9 +128,9 @@ def test_what_was_stored_is_checked_again_when_it_is_read(local: World, tmp_path
 def test_a_program_of_its_own_may_register_any_path(local: World) -> None:
     registry: SqlRegistryStore = local.store.registry
     for source in ("/srv/models/a", "relative/model", "file:///srv/a"):
-        assert registry.create_model_version("m", source, "", "", None, [], "").source == source
+        assert registry.create_model_version("m", source, "", "", "", [], "").source == source
     with pytest.raises(SourceRefused):
-        registry.create_model_version("m", "../a", "", "", None, [], "")
+        registry.create_model_version("m", "../a", "", "", "", [], "")
 
 
 # ---------------------------------------------------------------- behind the proxy
@@ -143,7 +143,7 @@ def test_a_proxied_source_must_belong_to_the_run_or_model_that_is_named(proxied:
                    f"https://h/pfx/ajax-api/2.0/mlflow-artifacts/artifacts/{path}"):  # fmt: skip
         proxied.accepts(source, proxied.run)
         proxied.refuses(source)
-        proxied.refuses(source, NO_RUN, error=NotFound)
+        proxied.refuses(source, NO_RUN)
     proxied.accepts(f"{proxied.model.artifact_location}/x", model_id=proxied.model.model_id)
     for source in ("mlflow-artifacts:/", "mlflow-artifacts:/0", f"{proxied.root}x/model", f"{proxied.root}/../x",
                    f"{proxied.root}/%2e%2e/x", proxied.other_root, f"{proxied.root}?x=1", f"{proxied.root}#x", "/etc/passwd",
@@ -171,7 +171,7 @@ def test_a_logged_models_source_must_name_the_model_of_the_version(proxied: Worl
     assert proxied.registry.get_model_version("m", "1").run_id == proxied.run
     proxied.refuses(source)
     proxied.refuses(source, proxied.run)
-    proxied.refuses(source, model_id=NO_MODEL, error=NotFound)
+    proxied.refuses(source, model_id=NO_MODEL)
     proxied.refuses(f"models:/{NO_MODEL}", model_id=proxied.model.model_id)
     proxied.refuses(f"models:/{NO_MODEL}", model_id=NO_MODEL, error=NotFound)
     proxied.refuses("s3://b/x", model_id=NO_MODEL, error=NotFound)
@@ -185,7 +185,7 @@ def test_a_source_that_is_a_version_is_stored_by_its_number(proxied: World) -> N
     proxied.registry.create_registered_model("n", None, [])
     for source, number in (("models:/m/1", 1), ("models:/m@champ", 1), ("models:/m/production", 1), ("models:/m/Latest", 2),
                            ("models:/m/2", 2), ("models:/m/none", 2)):  # fmt: skip
-        version = proxied.registry.create_model_version("n", source, "", "", None, [], "")
+        version = proxied.registry.create_model_version("n", source, "", "", "", [], "")
         assert (version.source, version.run_id) == (f"models:/m/{number}", f"r{number}")
         assert proxied.registry.get_download_uri("n", version.version) == f"s3://b/{number}"
     assert proxied.accepts("models:/n/1", "r1", name="n") == "models:/n/1"
@@ -202,12 +202,15 @@ def test_a_source_that_is_no_version_is_refused(proxied: World) -> None:
                   "models:/@a", "models:/m@", "models:m/1?x"):  # fmt: skip
         proxied.refuses(wrong)
     proxied.registry.create_registered_model("p", None, [RegisteredModelTag("mlflow.prompt.is_prompt", "true")])
-    proxied.registry.create_model_version("p", "dummy:x", "", "", None, [], "")
+    assert proxied.accepts("dummy-source", name="p") == "dummy-source"
+    with pytest.raises(SourceRefused, match="prompt"):
+        proxied.accepts("s3://b/x", name="p")
     proxied.refuses("models:/p/1")
+    proxied.refuses("dummy-source")
 
 
 def test_a_copy_inherits_the_logged_model(proxied: World) -> None:
     proxied.accepts(f"models:/{proxied.model.model_id}", model_id=proxied.model.model_id)
-    copy = proxied.registry.create_model_version("m", "models:/m/1", "", "", None, [], "")
+    copy = proxied.registry.create_model_version("m", "models:/m/1", "", "", "", [], "")
     assert (copy.model_id, copy.run_id) == (proxied.model.model_id, proxied.run)
     proxied.refuses("models:/m/1", model_id=NO_MODEL)

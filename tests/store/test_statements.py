@@ -53,7 +53,7 @@ def of_registry(call: Callable[[SqlRegistryStore], object]) -> Callable[[SqlTrac
 REGISTRY_CALLS: list[tuple[str, int, Callable[[SqlTrackingStore, str], object]]] = [
     ("create: find, row, tag, history, hooks, 3 of the answer", 2 + 8, of_registry(lambda r: r.create_registered_model("n", "", [RegisteredModelTag("k", "v")]))),
     ("get: key, row, tags, aliases, versions, their tags", 2 + 6, of_registry(lambda r: r.get_registered_model("m"))),
-    ("create version: lock, count, row, tag, history, hooks, 3 of the answer", 2 + 9, of_registry(lambda r: r.create_model_version("m", "s3://b/x", "", "", None, [ModelVersionTag("k", "v")], ""))),
+    ("create version: lock, count, row, tag, history, hooks, 3 of the answer", 2 + 9, of_registry(lambda r: r.create_model_version("m", "s3://b/x", "", "", "", [ModelVersionTag("k", "v")], ""))),
     ("get version: model, version, row, tags, aliases", 2 + 5, of_registry(lambda r: r.get_model_version("m", "1"))),
     ("by alias: model, alias, version, row, tags, aliases", 2 + 6, of_registry(lambda r: r.get_model_version_by_alias("m", "a"))),
     ("download: model, version, row, tags, aliases", 2 + 5, of_registry(lambda r: r.get_download_uri("m", "1"))),
@@ -77,7 +77,7 @@ def test_a_call_of_the_registry_costs_the_same_however_much_is_registered(
         for name in ["m", *(f"m{number}" for number in range(size))]:
             registry.create_registered_model(name, None, [RegisteredModelTag("k", "v")])
             for number in range(3):
-                registry.create_model_version(name, f"s3://b/{number}", "", "", None, [ModelVersionTag("k", "v")], "")
+                registry.create_model_version(name, f"s3://b/{number}", "", "", "", [ModelVersionTag("k", "v")], "")
             registry.set_alias(name, "a", "1")
 
     store.db.write(fill)

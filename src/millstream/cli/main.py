@@ -24,6 +24,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "db": ("store", "db"),
     "import": ("migrate", "import_command"),
     "sync": ("sync", "sync"),
+    "registry": ("model_registry", "registry"),
     "webhooks": ("webhooks", "webhooks"),
     "doctor": ("doctor", "doctor"),
 }

@@ -109,7 +109,7 @@ class NewVersion(Struct):
     """A checked `create_model_version`, but for its source, which is checked against what else is there."""
 
     name: str
-    description: str | None
+    description: str
     run_link: str
     tags: Mapping[str, str]
     author: Author

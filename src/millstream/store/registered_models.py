@@ -90,7 +90,7 @@ def describe(session: Session, name: str, description: str | None, author: Autho
 def rename(session: Session, name: str, new_name: str, author: Author) -> tuple[RegisteredModel, list[str]]:
     """Give a model another name; also the ids of the logged models that its versions are of."""
     model, now = lock(session, name), now_ms()
-    if find_if_any(session, new_name) is not None:
+    if new_name != name and find_if_any(session, new_name) is not None:
         raise RegisteredModelExists(new_name)
     session.run(_RENAME, model=model.key, new_name=new_name, now=now)
     session.run(_RENAME_VERSIONS, model=model.key, new_name=new_name, now=now)

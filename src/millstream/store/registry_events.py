@@ -129,8 +129,8 @@ def event_of(change: Change) -> tuple[str, str, dict[str, Any]] | None:
     version = None if change.version is None else str(change.version)
     details = change.details
     match change.action:
-        case Action.MODEL_CREATED:
-            data |= {"tags": _told_tags(change), "description": details.get("description")}
+        case Action.MODEL_CREATED:  # a version without description has None there
+            data |= {"tags": _told_tags(change), "description": details.get("description") or ""}
         case Action.VERSION_CREATED if change.is_prompt:
             template = details.get("tags", {}).get(PROMPT_TEXT_TAG)
             data |= {"version": version, "template": template}
