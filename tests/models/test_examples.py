@@ -21,6 +21,9 @@ from millstream.models.examples import (
     split_params,
 )
 
+ENDLESS: list[Any] = []
+ENDLESS.append([ENDLESS])
+
 
 def test_a_frame_is_saved_without_its_index_and_read_back(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]}, index=[4, 5])
@@ -101,6 +104,7 @@ def test_the_body_of_a_request_is_made_of_any_example() -> None:
         (object(), "object"),
         ({"a": [object()]}, "object"),
         (np.array([1 + 2j]), "complex"),
+        (ENDLESS, "contains itself"),
     ],
 )
 def test_what_cannot_be_an_example_is_refused_and_nothing_written(tmp_path: Path, example: Any, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import logging
 from typing import Any
@@ -123,6 +124,24 @@ def test_data_without_a_schema_gives_one_that_claims_nothing_and_says_so(caplog:
         assert repr(infer_schema([1, "x"])) == "[Any (required)]"
     assert "several" not in caplog.text
     assert "long and string stand in one column" in caplog.text
+
+
+def test_data_that_contains_itself_has_no_schema() -> None:
+    data: list[Any] = []
+    data.append({"a": data})
+    assert repr(infer_schema(data)) == "[Any (required)]"
+
+
+def test_a_dataclass_whose_types_cannot_be_looked_up_has_no_schema() -> None:
+    @dataclasses.dataclass
+    class Local:
+        pass
+
+    @dataclasses.dataclass
+    class Row:
+        a: Local
+
+    assert repr(infer_schema(Row)) == "[Any (required)]"
 
 
 def test_text_of_either_pandas_line_is_a_string() -> None:

@@ -92,6 +92,15 @@ def test_what_is_not_known_survives(tmp_path: Path) -> None:
     assert Model.load(tmp_path) == model
 
 
+def test_a_key_may_have_any_name(tmp_path: Path) -> None:
+    model = Model.load(write(tmp_path, "flavors: {f: {}}\nself: 1\ncls: 2\nmore: 3\nform: 4\nsave: 5\n"))
+    assert {key: model.to_dict()[key] for key in ("self", "cls", "more", "form", "save")} == {
+        "self": 1, "cls": 2, "more": 3, "form": 4, "save": 5,
+    }  # fmt: skip
+    model.save(tmp_path / "MLmodel")
+    assert Model.load(tmp_path) == model
+
+
 def test_where_the_writer_had_it_is_never_looked_up(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

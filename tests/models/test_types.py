@@ -226,7 +226,7 @@ def test_schemas_of_older_files_are_read(text: str, schema: Schema) -> None:
     "text",
     [
         "", "{}", "[]", "[1]", "null", '[{"name": "a"}]', '[{"type": "nope"}]', '[{"type": "array"}]', '[{"type": "map"}]',
-        '[{"type": "object"}]', '[{"type": "object", "properties": {}}]', '[{"type": "object", "properties": [1]}]',
+        '[{"type": "object"}]', '[{"type": "long", "name": {}}]', '[{"type": "long", "name": [[1]]}]', '[{"type": "object", "properties": {}}]', '[{"type": "object", "properties": [1]}]',
         '[{"type": "tensor"}]', '[{"type": "tensor", "tensor-spec": {"dtype": "nah", "shape": [1]}}]',
         '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": ["x"]}}]',
         '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": 5}}]',

@@ -43,8 +43,8 @@ def enforce_inputs(data: Any, schema: Schema) -> Any:
     Args:
         data: a frame of pandas, polars or Spark, a Series, an array, a sparse matrix, a dict, a list or a single value.
     Returns:
-        Columns: a new pandas frame of the schema's columns in its order (it may share memory with `data`); for a Spark
-        frame, a Spark frame. Tensors: the array or sparse matrix, or a dict of arrays if they are named.
+        Columns: a new pandas frame of the schema's columns in its order, which the model may change; for a Spark frame, a Spark
+        frame. Tensors: the array or sparse matrix, or a dict of arrays if they are named.
     Raises:
         InvalidValue: names each column that does not fit, what it is and what the model takes; shows the beginning of the
             data and the schema unless `DISABLE_SCHEMA_DETAILS` is set.
@@ -52,7 +52,7 @@ def enforce_inputs(data: Any, schema: Schema) -> Any:
     if not schema.is_tensor_spec() and kind_of(data) == "frame":
         plan = _plan(schema)
         if plan.fits(data):
-            return data.copy(deep=False)
+            return _apart(data)
     try:
         return enforce_tensors(data, schema) if schema.is_tensor_spec() else _enforce_columns(data, schema)
     except InvalidValue as error:
@@ -78,6 +78,13 @@ def _explained(error: InvalidValue, data: Any, schema: Schema) -> InvalidValue:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _apart(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame that the model may change without changing the caller's: pandas 3 copies what is written to, when it is."""
+    import pandas as pd
+
+    return frame.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
 
 
 # ---------------------------------------------------------------- the plan of a schema
@@ -151,7 +158,7 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
     positions = [position for position, _, _ in chosen]
     if not converted:
         is_whole = positions == list(range(len(given)))
-        return frame.copy(deep=False) if is_whole else frame.iloc[:, positions]
+        return _apart(frame) if is_whole else frame.iloc[:, positions]
     import pandas as pd
 
     columns = [converted[each] if each in converted else frame.iloc[:, each] for each in positions]

@@ -92,8 +92,11 @@ def _with_params(made: Example) -> dict[str, Any]:
 
 def _example_of(example: Any) -> Example:
     data, params = split_params(example)
-    found = _frame(data) if kind_of(data) == "frame" else _other(data)
-    return found if params is None else found._replace(params=_json_value(params))
+    try:
+        found = _frame(data) if kind_of(data) == "frame" else _other(data)
+        return found if params is None else found._replace(params=_json_value(params))
+    except RecursionError:
+        raise InvalidValue("The input example contains itself, or nests deeper than JSON can.") from None
 
 
 def _frame(frame: Any) -> Example:

@@ -167,7 +167,10 @@ def _type_of_pydantic(model: Any) -> Type:
 
 def schema_of_dataclass(cls: type) -> Schema:
     """One column per field; only Optional unions. Raises InvalidValue for other types."""
-    hints = typing.get_type_hints(cls)
+    try:
+        hints = typing.get_type_hints(cls)
+    except NameError as error:
+        raise UnsupportedHint(f"The fields of {cls.__name__} have types that cannot be looked up: {error}.") from None
     return Schema([_column_of_field(field.name, hints[field.name]) for field in dataclasses.fields(cls)])
 
 
