@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Any
 
 
-def save(case: Any, path: str, arguments: dict[str, Any]) -> Any:
+def save(case: Any, path: str) -> Any:
+    import mlflow
+
     model, example = case.make()
     module = importlib.import_module(f"mlflow.{'pyfunc' if case.flavor == 'python_function' else case.flavor}")
-    options = case.options if case.official_options is None else case.official_options
-    given = {"path": path, "input_example": example, "pip_requirements": ["numpy"], **options, **arguments}
+    options = dict(case.options if case.official_options is None else case.official_options)
+    if case.flavor == "pytorch" and mlflow.__version__ < "3":
+        options.pop("serialization_format", None)  # it always pickled
+    given = {"path": path, "input_example": example, "pip_requirements": ["numpy"], **options}
     Path(path).mkdir()  # the Keras flavor of 3.17 does not make it before it writes the example
     if case.flavor == "python_function":
         module.save_model(python_model=model, **given)
@@ -63,7 +67,7 @@ def main(job: Path, results: Path) -> None:
         for whose, path in paths.items():
             try:
                 if whose == "theirs":
-                    example = save(CASES[name], path, {})
+                    example = save(CASES[name], path)
                 answer[whose] = load(CASES[name], path, example)
             except Exception:
                 answer[whose] = {"error": traceback.format_exc()[-1500:]}

@@ -187,10 +187,14 @@ def predict(model: Any, inputs: Any, params: dict[str, Any]) -> Any:
 
 
 def _tensor(array: Any) -> Any:
-    import numpy as np
+    """The array as a tensor over the same memory; a copy of what PyTorch may not write to or does not stride over.
+
+    The order of the memory stays: with another, results differ in the last bit.
+    """
     import torch
 
-    return torch.from_numpy(np.require(array, requirements=("C", "W")))  # PyTorch warns of arrays it may not write to
+    usable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    return torch.from_numpy(array if usable else array.copy(order="K"))
 
 
 def _is_scripted(model: Any) -> bool:
