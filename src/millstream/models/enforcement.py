@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 _SHOWN = 500
 """Characters of the data and of the schema that an error shows."""
-_REPR = reprlib.Repr()
+_REPR = reprlib.Repr()  # shows the beginning of large data without going through all of it
 _REPR.maxlist = _REPR.maxdict = 20
 _REPR.maxstring, _REPR.maxother = _SHOWN, 4 * _SHOWN
 
