@@ -120,7 +120,7 @@ class Application:
         self.telemetry = options.telemetry
         self.active = 0
         self.pool = Pool(options.threads, options.max_waiting)
-        self._batcher = Batcher(self.pool, options.max_batch_rows) if options.batching else None
+        self._batcher = Batcher(self.pool, options.max_batch_rows, self._batch_done) if options.batching else None
         self._follower = follower
         self._cost_s = 1.0  # of a quick request, lately: a decaying maximum
         self._hosts = security.HostRules(options.allowed_hosts)
@@ -229,6 +229,10 @@ class Application:
         else:
             result = await self.pool.run(lambda: scorer.predict(request), timeout_s)
         return _Reply(scorer.encode(result, request.is_wrapped, wanted), _CONTENT_TYPES[wanted])
+
+    def _batch_done(self, requests: int) -> None:
+        self.telemetry.add("millstream_batches_total")
+        self.telemetry.add("millstream_batched_requests_total", requests)
 
     # ------------------------------------------------------------ answers
 

@@ -12,6 +12,7 @@ general way; `columns` takes the requests that need none of it. What the model's
 from __future__ import annotations
 
 import binascii
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -166,8 +167,11 @@ def _split(value: Any, schema: Schema | None) -> pd.DataFrame:
         raise BadRequest(f"`data` of `dataframe_split` is a list of rows, not {_kind(value['data'])}.")
     if len({len(row) for row in value["data"] if isinstance(row, list)}) > 1:
         raise BadRequest("The rows of `dataframe_split` have different lengths. Give null for a missing cell.")
+    index = value.get("index")
+    if index is not None and (not isinstance(index, list) or len(index) != len(value["data"])):
+        raise BadRequest("`index` of `dataframe_split` is a list with one label for each row.")
     try:
-        frame = pd.DataFrame(value["data"], index=value.get("index"), columns=value.get("columns"))
+        frame = pd.DataFrame(value["data"], index=index, columns=value.get("columns"))
     except _CONVERSION as error:
         raise BadRequest(f"`dataframe_split` is no table: {shown(error)}.") from None
     return cast_frame(frame, schema)
@@ -329,6 +333,8 @@ def _convert(value: Any, schema: Schema | None) -> Any:
     if isinstance(value, dict):
         if specs and not named:
             raise BadRequest("The inputs of this model have no names, so it takes a list or one value, not an object.")
+        if named and len(value) > len(named) + _MOST_UNKNOWN:
+            value = _known(value, named)
         return {key: _scalar(_values(item, named.get(key)), specs) for key, item in value.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return [{key: _scalar(_values(item, named.get(key)), specs) for key, item in row.items()} for row in value]
@@ -338,6 +344,15 @@ def _convert(value: Any, schema: Schema | None) -> Any:
     if len(specs) == 1 and specs[0].name is not None and isinstance(specs[0], TensorSpec):
         return {specs[0].name: array}
     return _scalar(array, specs)
+
+
+_MOST_UNKNOWN = 100
+"""Inputs that the model does not take and that are passed on for its enforcement to speak of; each costs as much as a real one."""
+
+
+def _known(value: dict[str, Any], named: Mapping[Any, Any]) -> dict[str, Any]:
+    unknown = itertools.islice((key for key in value if key not in named), _MOST_UNKNOWN)
+    return {key: value[key] for key in (*(key for key in value if key in named), *unknown)}
 
 
 def _scalar(value: Any, specs: list[Any]) -> Any:
