@@ -750,6 +750,48 @@ MLMODELS: dict[str, str] = {
         "mlflow_version: 3.1.0\nmodel_id: m-0d1c7a5be6f84bb0a6f6d2f0a3f2a001\nmodel_uuid: m-0d1c7a5be6f84bb0a6f6d2f0a3f2a001\n"
         "prompts: null\nrun_id: abc\nutc_time_created: '2025-06-03 04:05:06.000007'\nenv_vars: [A_TOKEN]\n"
     ),
+    "millstream 0.1": (  # written by test_mlmodel.py
+        "artifact_path: x\n"
+        "env_vars:\n"
+        "- A_TOKEN\n"
+        "flavors:\n"
+        "  python_function:\n"
+        "    config:\n"
+        "      a: 1\n"
+        "    loader_module: mlflow.sklearn\n"
+        "is_signature_from_type_hint: false\n"
+        "metadata:\n"
+        "  a:\n"
+        "  - 1\n"
+        "  - 2.5\n"
+        "  - null\n"
+        "  - true\n"
+        "  - x: 'yes'\n"
+        "mlflow_version: 3.17.2\n"
+        "model_id: m-1\n"
+        "model_size_bytes: 5\n"
+        "model_uuid: m-1\n"
+        "prompts: null\n"
+        "run_id: r\n"
+        "signature:\n"
+        '  inputs: \'[{"type": "double", "name": "area", "required": true}, {"type": "object",\n'
+        '    "properties": {"n": {"type": "array", "items": {"type": "map", "values": {"type":\n'
+        '    "double"}}, "required": false}, "s": {"type": "string", "required": true}}, "name":\n'
+        '    "o", "required": false}, {"type": "any", "name": "\\u00e9", "required": true},\n'
+        '    {"type": "sparkml_vector", "name": "v", "required": true}]\'\n'
+        '  outputs: \'[{"name": "t", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape":\n'
+        '    [-1, 3]}}, {"name": "u", "type": "tensor", "tensor-spec": {"dtype": "str", "shape":\n'
+        "    [-1]}}]'\n"
+        '  params: \'[{"name": "k", "default": 3, "shape": null, "type": "integer"}, {"name":\n'
+        '    "d", "default": "2020-01-01T00:00:00", "shape": null, "type": "datetime"}, {"name":\n'
+        '    "l", "default": ["x"], "shape": [-1], "type": "string"}, {"name": "o", "default":\n'
+        '    {"s": "x"}, "shape": null, "type": "object", "properties": {"n": {"type": "array",\n'
+        '    "items": {"type": "map", "values": {"type": "double"}}, "required": false}, "s":\n'
+        '    {"type": "string", "required": true}}}]\'\n'
+        "type_hint_from_example: false\n"
+        "utc_time_created: '2026-11-26 12:00:00.000001'\n"
+        "vendor: 3\n"
+    ),
     "a vendor's key": "flavors: {f: {}}\nutc_time_created: '2025-06-03 04:05:06.000007'\nvendor_key: {deep: [1, 2]}\nmodel_uuid: x\n",
     "anchors": (
         "flavors:\n  a: &x {k: [1, 2]}\n  b: *x\nutc_time_created: '2025-06-03 04:05:06.000007'\nmodel_uuid: x\nmetadata: {t: 2020-01-01}\n"
