@@ -57,16 +57,39 @@ def hints_of(predict: Callable[..., Any]) -> Hints:
 
     The input is the first parameter besides self, context and params, or the second where there are two.
     """
+    try:
+        return _resolved(predict)
+    except _NOT_UNDERSTOOD as error:
+        logger.warning("The type hints of predict cannot be understood, so no signature is made of them: %s", error)
+        return Hints(None, None)
+
+
+def hint_to_check(predict: Callable[..., Any]) -> Any:
+    """The hint that `check` holds inputs against: `list[T]`, T having a place in a schema; None for any other.
+
+    Says nothing of what is wrong with a hint: `signature_from_type_hints` did when the model was saved.
+    """
+    try:
+        hint = _resolved(predict).inputs
+        if typing.get_origin(hint) is not list:
+            return None
+        _type_of(typing.get_args(hint)[0])
+    except (*_NOT_UNDERSTOOD, InvalidValue):
+        return None
+    return hint
+
+
+_NOT_UNDERSTOOD = (NameError, TypeError, AttributeError)
+"""What a hint raises that names what the function's module does not have."""
+
+
+def _resolved(predict: Callable[..., Any]) -> Hints:
     function = inspect.unwrap(predict)
     parameters = inspect.signature(function).parameters
     names = [name for name in parameters if name not in ("self", "context", "params")]
     if len(names) == 2 and "context" not in parameters:
         names = names[1:]  # the first is the context under another name
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError) as error:  # a name that the function's module does not have
-        logger.warning("The type hints of predict cannot be understood, so no signature is made of them: %s", error)
-        return Hints(None, None)
+    hints = typing.get_type_hints(function)
     return Hints(hints.get(names[0]) if names else None, hints.get("return"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -202,6 +203,45 @@ def test_reading_what_a_model_says_of_itself_runs_nothing(path: Path, canary: Pa
     millstream.pyfunc.get_model_dependencies(path)
     models.set_signature(str(path), models.infer_signature(pd.DataFrame({"a": [1.0]})))
     assert not canary.exists()
+
+
+STRANGE: tuple[Any, ...] = (
+    None,
+    5,
+    1.5,
+    True,
+    [],
+    [1],
+    {},
+    {"a": {"path": 3}},
+    {"a": 1},
+    "",
+    "x y",
+    "\0",
+    "../..",
+    "ünï",
+    "a" * 5000,
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["artifacts", "code", "config", "data", "env", "loader_module", "model_code_path", "predict_fn", "predict_stream_fn",
+     "python_model", "python_version", "streamable"],
+)  # fmt: skip
+def test_strange_values_in_mlmodel_are_refused_or_harmless(key: str, path: Path) -> None:
+    millstream.pyfunc.save_model(path, python_model=lambda rows: rows, pip_requirements=[])
+    (path / "script.py").write_text("from millstream.models import set_model\nset_model(len)\n")
+    entries = (
+        models.Model.load(path).flavors["python_function"],
+        {"loader_module": "mlflow.pyfunc.loaders.code_model", "model_code_path": "script.py"},
+        {"loader_module": "json"},
+    )
+    for entry in entries:
+        for value in STRANGE:
+            make(path, python_function={**entry, key: value})
+            with contextlib.suppress(millstream.MillstreamError):
+                millstream.pyfunc.load_model(path, trust=True, suppress_warnings=True).predict([])
 
 
 # ---------------------------------------------------------------- paths

@@ -22,7 +22,7 @@ import cloudpickle
 from millstream import alias
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import hints
-from millstream.models.pyfunc.implementations import called, checked_hint
+from millstream.models.pyfunc.implementations import called
 from millstream.models.pyfunc.python_model import FunctionModel, PythonModel, PythonModelContext
 
 WRITTEN_AS: tuple[tuple[Any, str, str], ...] = (
@@ -77,7 +77,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 def dump(model: PythonModel, file: IO[bytes]) -> None:
     """Pickle a model. Raises InvalidValue naming what in it cannot be pickled."""
     root: Any = model
-    if not isinstance(model, FunctionModel) and checked_hint(model) is not None:
+    if not isinstance(model, FunctionModel) and hints.hint_to_check(called(model)) is not None:
         root = _Checked(model, tuple(_Wrapping(each) for each in _classes_with_predict(model)))
     try:
         with _hints_resolved(called(model)):
