@@ -25,6 +25,7 @@ MODULES: dict[str, str] = {
     "client": "millstream.client.client",
     "config": "millstream.tracking.config",
     "data": "millstream.data",
+    "deployments": "millstream.deployments",
     "models": "millstream.models",
     "entities": "millstream.entities",
     "environment_variables": "millstream.mlflow_names.environment_variables",
@@ -99,7 +100,6 @@ LATER: dict[str, str] = {
     "evaluate": "evaluation",
     "projects": "projects",
     "run": "projects",
-    "deployments": "serving",
     "sagemaker": "serving",
     **dict.fromkeys(
         (
