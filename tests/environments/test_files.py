@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from millstream.version import VERSION
 
 MARKED = f'millstream=={VERSION}; extra == "millstream"'
 OWN = ["mlflow>=3,<4", MARKED]
-PYTHON = platform.python_version()
+PYTHON = "{}.{}.{}".format(*sys.version_info[:3])
 
 
 def write(root: Path, **files: str) -> Path:

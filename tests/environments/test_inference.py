@@ -270,3 +270,14 @@ def test_a_model_that_holds_code_has_no_shape(saved: Callable[..., Path], sklear
         )
         is None
     )
+
+
+def test_what_millstream_imports_to_read_a_model_counts_also_where_it_is_no_editable_checkout() -> None:
+    import joblib
+
+    import millstream
+    from millstream.environments.capture import _names_what_is_loaded
+
+    for by in (None, "millstream"):
+        assert _names_what_is_loaded(by, millstream.__file__, 1)
+    assert not _names_what_is_loaded("joblib", joblib.__file__, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,10 @@ HOSTILE = [
     "a==1 --hash=sha256:zz",
     "a=1",
     "a" * 5000,
+    "a" + " " * 90_000 + "b",
+    "a; " + "(" * 3000,
+    "a" + ",".join(f">={n}" for n in range(100)),
+    "\u202ea==1",
 ]
 
 
@@ -257,6 +263,16 @@ def test_any_text_is_read_or_refused_and_reads_the_same_again(text: str) -> None
     again = parse([line.text for line in once]).lines
     assert [line.text for line in again] == [line.text for line in once]
     assert not any("\n" in line.text or (line.text.startswith("-") and line.kind != "option") for line in once)
+
+
+def test_hostile_lengths_take_no_time() -> None:
+    began = time.perf_counter()
+    for line in ("six" + " " * 200_000 + "#", "six" + " --hash" * 10_000, "#" * 200_000, "six" + "\t " * 50_000 + "x"):
+        with contextlib.suppress(InvalidRequirement):
+            parse([line])
+    with pytest.raises(InvalidRequirement, match="more than 50 versions"):
+        merge(parse([f"six!={n}" for n in range(5_000)]).lines)
+    assert time.perf_counter() - began < 5
 
 
 def test_nothing_given_is_what_was_inferred_below_our_own_lines() -> None:

@@ -63,6 +63,26 @@ def infer_requirements(
     return select(captured, defaults)
 
 
+def infer_pip_requirements(
+    model_uri: str | os.PathLike[str], flavor: str, fallback: Sequence[str] | None = None
+) -> list[str]:
+    """MLflow's name of the inference, for a model at any URI, whose code runs: trust its author.
+
+    Args:
+        fallback: what to give when the model cannot be loaded.
+    Raises:
+        EnvironmentFailed: it cannot be loaded, and there is no `fallback`.
+    """
+    from millstream.models.locations import fetch
+
+    try:
+        return select(capture(fetch(model_uri), flavor), ())
+    except EnvironmentFailed:
+        if fallback is None:
+            raise
+        return list(fallback)
+
+
 def select(captured: Captured, defaults: Sequence[str]) -> list[str]:
     """The lines to write for what was seen."""
     always = {line.name: line.text for line in parse(pinned(default) for default in defaults).lines}

@@ -36,7 +36,11 @@ OFFICIAL = frozenset({"mlflow", "mlflow-skinny", "mlflow-tracing"})
 """Distributions of the official package: where a file asks for one, Millstream serves in its place."""
 
 MAX_LINE = 4_000
+"""Characters of a line, its hashes not counted."""
+
 MAX_LINES = 10_000
+_MAX_HASHES = 100_000
+_MAX_VERSIONS = 50
 _MAX_DEPTH = 10
 _MAX_BYTES = 4 << 20
 
@@ -195,7 +199,8 @@ def _logical_lines(lines: Iterable[str], origin: str) -> Iterable[tuple[int, str
             raise InvalidRequirement(repr(raw), "a requirement is text", f"{origin}, line {number}")
         text = raw.rstrip("\r\n")
         first = first if held else number
-        stripped = re.sub(r"(^|\s+)#.*$", "", text)
+        comment = re.search(r"(?:^|\s)#", text)
+        stripped = text[: comment.start()] if comment else text
         if stripped.endswith("\\"):
             held += stripped[:-1]
             continue
@@ -218,7 +223,7 @@ def _option(text: str) -> tuple[str, str]:
 
 
 def _parse_line(text: str, origin: str) -> Line:
-    if len(text) > MAX_LINE:
+    if len(text) > MAX_LINE + _MAX_HASHES or len(_without_hashes(text)[0]) > MAX_LINE:
         raise InvalidRequirement(text[:80] + "...", f"a line is at most {MAX_LINE} characters long", origin)
     if _CONTROL.search(text.replace("\t", " ")):
         raise InvalidRequirement(text, "it holds control characters", origin)
@@ -237,8 +242,10 @@ def _parse_line(text: str, origin: str) -> Line:
     bare, hashes = _without_hashes(text)
     try:
         requirement = Requirement(bare)
-    except NotPep508 as error:
+    except (NotPep508, RecursionError) as error:
         raise InvalidRequirement(text, str(error).splitlines()[0], origin) from None
+    if len(requirement.specifier) > _MAX_VERSIONS:
+        raise InvalidRequirement(text, f"it names more than {_MAX_VERSIONS} versions", origin)
     if requirement.url is not None:
         _check_url(requirement.url, text, origin)
     for value in hashes:
@@ -320,7 +327,7 @@ def _check_url(url: str, text: str, origin: str) -> None:
 
 def _without_hashes(text: str) -> tuple[str, list[str]]:
     """A requirement, and the hashes that follow it."""
-    bare, *hashes = re.split(r"\s+--hash(?:=|\s+)", text)
+    bare, *hashes = re.split(r" --hash[= ]", " ".join(text.split()))
     return bare.strip(), [value.strip() for value in hashes]
 
 
@@ -364,6 +371,8 @@ def _join(a: Line, b: Line) -> Line:
             raise RequirementConflict(a.text, a.origin, b.text, b.origin)
         return _choose_file(a, b)
     specifier = _simplified(first.specifier & second.specifier)
+    if len(specifier) > _MAX_VERSIONS:
+        raise InvalidRequirement(a.name, f"all lines for it together name more than {_MAX_VERSIONS} versions", b.origin)
     if not is_satisfiable(specifier):
         raise RequirementConflict(a.text, a.origin, b.text, b.origin)
     first.extras |= second.extras
