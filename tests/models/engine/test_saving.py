@@ -172,6 +172,16 @@ def test_requirements_are_what_the_model_imports_with_exact_versions(estimator: 
     assert f"scikit-learn=={sklearn.__version__}" in lines
     assert "tqdm" in lines
     assert not list(path.rglob("__pycache__"))
+    assert f"scikit-learn=={sklearn.__version__}" in models.infer_pip_requirements(str(path), "sklearn")
+
+
+def test_requirements_that_cannot_be_inferred_are_those_that_the_caller_names(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    models.Model(flavors={"python_function": {"loader_module": "no_such_module"}}).save(broken / "MLmodel")
+    assert models.infer_pip_requirements(broken, "python_function", ["numpy"]) == ["numpy"]
+    with pytest.raises(MillstreamError, match="cannot be loaded"):
+        models.infer_pip_requirements(broken, "python_function")
 
 
 def test_what_is_known_of_the_model_already_can_be_given(estimator: Any, path: Path) -> None:
