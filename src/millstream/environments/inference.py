@@ -73,10 +73,12 @@ def infer_pip_requirements(
     Raises:
         EnvironmentFailed: it cannot be loaded, and there is no `fallback`.
     """
+    from millstream.models import flavors
     from millstream.models.locations import fetch
 
+    always = flavors.flavor(flavor).requirements if flavor in flavors.FLAVORS else ()
     try:
-        return select(capture(fetch(model_uri), flavor), ())
+        return select(capture(fetch(model_uri), flavor), always)
     except EnvironmentFailed:
         if fallback is None:
             raise
