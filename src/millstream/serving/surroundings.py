@@ -46,7 +46,7 @@ def prepare_env(model_uri: str, env_manager: str | None = None, overrides: Seque
 
 def with_pandas(spec: EnvironmentSpec) -> EnvironmentSpec:
     """The spec with pandas, which models may take for granted: they get frames, and MLflow itself needs it."""
-    from millstream.environments.requirements import Line
+    from millstream.environments.lines import Line
 
     if any(line.name == "pandas" for line in spec.lines):
         return spec
