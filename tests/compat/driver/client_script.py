@@ -11,7 +11,15 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from areas import client_artifacts, client_models, client_runs, fluent_logging, fluent_runs
+from areas import (
+    client_artifacts,
+    client_models,
+    client_registry,
+    client_runs,
+    client_webhooks,
+    fluent_logging,
+    fluent_runs,
+)
 from recording import Recorder
 from shapes import plain
 
@@ -26,6 +34,9 @@ AREAS = (
     client_models.logged_models,
     client_models.model_search,
     client_models.flavor,
+    client_webhooks.webhooks,
+    client_registry.registry,
+    client_registry.loading,
     fluent_runs.runs,
     fluent_runs.threads,
     fluent_runs.search,
