@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from millstream import settings
+from millstream.environments.lines import parse
 from millstream.environments.preparation import MANAGERS
-from millstream.environments.requirements import own_lines, parse
+from millstream.environments.requirements import own_lines
 
 PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
 

@@ -18,7 +18,7 @@ from millstream.environments import (
     update_model_requirements,
     write_environment,
 )
-from millstream.environments.requirements import parse
+from millstream.environments.lines import parse
 from millstream.errors import InvalidRequirement, InvalidValue, MillstreamError, NotFound
 from millstream.version import VERSION
 

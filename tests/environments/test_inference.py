@@ -16,7 +16,7 @@ from millstream.environments import inference
 from millstream.environments.capture import Captured
 from millstream.environments.inference import capture, infer_requirements, select
 from millstream.environments.installed import distributions_of, installed_distributions, pinned
-from millstream.environments.requirements import parse
+from millstream.environments.lines import parse
 from millstream.environments.shape import import_shape
 from millstream.errors import EnvironmentFailed
 

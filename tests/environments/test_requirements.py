@@ -13,7 +13,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from millstream.environments.requirements import Requirements, is_satisfiable, merge, parse, parse_file
+from millstream.environments.lines import parse, parse_file
+from millstream.environments.merging import is_satisfiable, merge
+from millstream.environments.requirements import Requirements
 from millstream.errors import ExclusiveArguments, InvalidRequirement, InvalidValue, RequirementConflict
 from millstream.version import VERSION
 

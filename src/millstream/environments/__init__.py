@@ -1,8 +1,8 @@
 """Environments: what a model or project needs to run, written, read, compared, and made again.
 
-`requirements` checks and merges requirement lines, `inference` sees what a model imports, `spec` and `files` read and write
-the files beside it, `check` compares them with what is installed, `preparation` makes the environment again in a cache that
-`cache` keeps.
+`lines` checks requirement lines and `merging` merges them; `inference` sees what a model imports (`capture` is its child process),
+`requirements` adds what the caller said; `files` writes, `spec` reads, `check` compares with what is installed. `preparation` makes the
+environment again: `plan` says what to install, `making` how, `cache` keeps it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from msgspec import Struct
 from packaging.version import Version
 
 from millstream.environments.installed import python_version, version_of
-from millstream.environments.requirements import OFFICIAL, OURS
+from millstream.environments.lines import OFFICIAL, OURS
 from millstream.environments.spec import EnvironmentSpec
 from millstream.version import VERSION
 

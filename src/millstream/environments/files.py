@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from millstream.environments.conda import BUILD_TOOLS, conda_dependencies, conda_packages
 from millstream.environments.installed import python_version, version_of
+from millstream.environments.lines import Line, parse
 from millstream.environments.locking import locked_if_set
-from millstream.environments.requirements import Line, Requirements, parse
+from millstream.environments.requirements import Requirements
 from millstream.environments.spec import CONDA, CONSTRAINTS, PYTHON_ENV, REQUIREMENTS
 from millstream.errors import InvalidValue, NotFound
 

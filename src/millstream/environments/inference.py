@@ -21,7 +21,7 @@ import msgspec
 from millstream import settings
 from millstream.environments.capture import Captured, Request
 from millstream.environments.installed import pinned, required_by
-from millstream.environments.requirements import OFFICIAL, OURS, parse
+from millstream.environments.lines import OFFICIAL, OURS, parse
 from millstream.environments.shape import import_shape
 from millstream.errors import EnvironmentFailed
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from millstream import settings
 from millstream.environments.installed import python_version
-from millstream.environments.requirements import OFFICIAL, OURS, Requirements, parse
+from millstream.environments.lines import OFFICIAL, OURS, parse
+from millstream.environments.requirements import Requirements
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed
 

@@ -15,7 +15,8 @@ from typing import Any
 from msgspec import Struct
 
 from millstream.environments.conda import PYTHON_VERSION, conda_packages, conda_pip_lines
-from millstream.environments.requirements import Line, Parsed, merge, parse
+from millstream.environments.lines import Line, Parsed, parse
+from millstream.environments.merging import merge
 from millstream.environments.safe_yaml import read_mapping, texts_of
 from millstream.errors import InvalidValue
 
