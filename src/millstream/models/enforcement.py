@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from millstream import settings
 from millstream.errors import InvalidValue
-from millstream.models.conversion import Mismatch, conform, convert
+from millstream.models.conversion import Mismatch, conform, convert, widen
 from millstream.models.datatypes import AnyType, Array, DataType, Object
 from millstream.models.inference import is_null, kind_of
 from millstream.models.params import enforce_params
@@ -143,14 +143,16 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
         return _enforce_spark(data, schema)
     frame = _as_frame(data, schema)
     given = frame.dtypes.tolist()
+    is_unique = frame.columns.is_unique
     chosen = _chosen(list(frame.columns), schema)
     converted, problems = {}, []
     for position, spec, dtypes in chosen:
         if given[position] in dtypes:
             continue
+        name = frame.columns[position]
+        column = frame[name] if is_unique else frame.iloc[:, position]
         try:
-            column = frame.iloc[:, position]
-            converted[position] = _enforce_column(column, spec, f"Column {frame.columns[position]!r}")
+            converted[position] = _enforce_column(column, spec, f"Column {name!r}")
         except Mismatch as error:
             problems.append(error.message)
     if problems:
@@ -158,11 +160,11 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
     positions = [position for position, _, _ in chosen]
     if not converted:
         is_whole = positions == list(range(len(given)))
-        return _apart(frame) if is_whole else frame.iloc[:, positions]
+        return _apart(frame) if is_whole else frame.take(positions, axis=1)
     import pandas as pd
 
-    columns = [converted[each] if each in converted else frame.iloc[:, each] for each in positions]
-    enforced = pd.DataFrame({index: column.array for index, column in enumerate(columns)}, index=frame.index)
+    columns = [converted[each] if each in converted else frame.iloc[:, each].array for each in positions]
+    enforced = pd.DataFrame(dict(enumerate(columns)), index=frame.index)
     enforced.columns = frame.columns[positions]
     return enforced
 
@@ -171,18 +173,20 @@ _PROBLEMS = 20
 """Columns that an error names at most."""
 
 
-def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> pd.Series:
+def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> Any:
+    """The column's values, as an array of NumPy's or pandas'."""
     if isinstance(spec.type, DataType):
-        return convert(values, spec.type, where)
+        widened = widen(values, spec.type)
+        return convert(values, spec.type, where).array if widened is None else widened
     if isinstance(spec.type, AnyType):
-        return values
+        return values.array
     import pandas as pd
 
     found = [
         value if not spec.required and is_null(value) else conform(value, spec.type, f"{where}[{row}]")
         for row, value in enumerate(values)
     ]
-    return pd.Series(found, dtype=object, index=values.index)
+    return pd.Series(found, dtype=object).array
 
 
 def _chosen(given: list[Any], schema: Schema) -> list[tuple[int, ColSpec, tuple[Any, ...]]]:
