@@ -617,7 +617,12 @@ def batches(rows: int = 60) -> Any:
 def trainer(**options: Any) -> Any:
     import lightning
 
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False, "enable_model_summary": False}
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+    }
     return lightning.Trainer(accelerator="cpu", **{**quiet, **options})
 
 
