@@ -74,9 +74,38 @@ def test_a_pickle_loads_on_trust_alone(
 
 def test_the_caller_s_word_is_stronger_than_the_setting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLSTREAM_TRUST_PICKLES", "true")
-    assert trust_of(None).is_given
-    assert not trust_of(False).is_given
-    assert trust_of(Trust(False)) == Trust(False)
+    assert trust_of(None, path).is_given
+    assert not trust_of(False, path).is_given
+    assert trust_of(Trust(False), path) == Trust(False)
+
+
+class Outer(millstream.pyfunc.PythonModel):
+    """Reads another model, of its artifacts or from elsewhere, when it is loaded."""
+
+    def __init__(self, where: Path | None = None) -> None:
+        self.where = where
+
+    def load_context(self, context: Any) -> None:
+        self.inner = millstream.sklearn.load_model(self.where or context.artifacts["inner"])
+
+    def predict(self, model_input: Any, params: Any = None) -> Any:
+        return self.inner.predict(model_input)
+
+
+def test_a_model_inside_of_a_trusted_one_is_trusted_while_that_is_loaded(
+    path: Path, estimator: Any, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    inner = tmp_path / "inner"
+    millstream.sklearn.save_model(estimator, inner, serialization_format="pickle", pip_requirements=[])
+    millstream.pyfunc.save_model(path, python_model=Outer(), artifacts={"inner": str(inner)}, pip_requirements=[])
+    model = millstream.pyfunc.load_model(path, trust=True)
+    assert model.predict(frame).tolist() == estimator.predict(frame).tolist()
+    with pytest.raises(UntrustedModel, match=r"artifacts/inner/model\.pkl"):
+        millstream.sklearn.load_model(path / "artifacts" / "inner")
+    elsewhere = tmp_path / "elsewhere"
+    millstream.pyfunc.save_model(elsewhere, python_model=Outer(inner), pip_requirements=[])
+    with pytest.raises(UntrustedModel, match=r"inner/model\.pkl"):
+        millstream.pyfunc.load_model(elsewhere, trust=True)
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {

@@ -21,7 +21,7 @@ from millstream.models.mlmodel import Model
 from millstream.models.pyfunc import code_models, implementations
 from millstream.models.pyfunc.loaded import Implementation, PyFuncModel
 from millstream.models.pyfunc.python_model import FunctionModel, PythonModelContext
-from millstream.models.trust import Trust, trust_of
+from millstream.models.trust import Trust, loading, trust_of
 
 logger = logging.getLogger("millstream")
 
@@ -68,8 +68,9 @@ def load_model(
     if not suppress_warnings:
         warn_of_differences(root)
     config = merged_config(entry.get("config"), model_config)
-    given = trust_of(trust)
-    implementation = alias.run_for_mlflow(lambda: load_implementation(root, metadata, entry, config, given))
+    given = trust_of(trust, root)
+    with loading(root, given):
+        implementation = alias.run_for_mlflow(lambda: load_implementation(root, metadata, entry, config, given))
     return PyFuncModel(metadata, implementation, root, config)
 
 
