@@ -103,9 +103,10 @@ def _make_with_conda(plan: Plan, steps: Steps) -> None:
     conda = find_conda()
     if conda is None:
         raise EnvironmentFailed("None of conda, mamba and micromamba is installed. Use the manager 'uv'", "")
-    assert plan.conda is not None
+    limits = [f"-c {steps.folder / 'constraints.txt'}"] if plan.constraints else []
+    content = {**plan.conda, "dependencies": [*plan.conda["dependencies"], {"pip": [*plan.lines, *limits]}]}
     file = steps.folder / "conda.yaml"
-    file.write_text(yaml.safe_dump(plan.conda, sort_keys=False), encoding="utf-8")
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     verb = ["create", "--yes"] if Path(conda).name == "micromamba" else ["env", "create"]
     steps.run([conda, *verb, "--prefix", str(plan.prefix), "--file", str(file)], "make a conda environment")
     if plan.own_wheel:

@@ -8,7 +8,6 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -27,15 +26,25 @@ _LOWEST_PYTHON = (3, 11)
 
 
 class Plan(Struct, frozen=True):
+    """What to make.
+
+    Attributes:
+        key: its name in the cache: a hash of all the rest.
+        python: version wanted.
+        lines, constraints: for pip and uv; paths in them are absolute.
+        build: versions of pip, setuptools and wheel, for the manager virtualenv.
+        conda: channels and packages, for the manager conda.
+        own_wheel: path of Millstream's wheel, whose folder is named by its contents; "" where it is not installed.
+    """
+
     key: str
     manager: Manager
     python: str
     lines: list[str]
     constraints: list[str]
     build: list[str]
-    conda: dict[str, Any] | None
+    conda: dict[str, list[str]]
     own_wheel: str
-    """Path of Millstream's wheel, whose folder is named by its contents; "" where it is not installed."""
 
     @property
     def folder(self) -> Path:
@@ -66,7 +75,7 @@ def plan_of(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, o
     lines = [_absolute(line, spec.folder) for line in merged]
     constraints = [line.text for line in spec.constraints if _is_installed(line, install_millstream)]
     build = [line.text for line in spec.build] if manager == "virtualenv" else []
-    conda = _conda_content(spec, python, lines) if manager == "conda" else None
+    conda = _conda_packages(spec, python) if manager == "conda" else {}
     own = str(own_wheel(cache.cache_root() / "wheels")) if install_millstream else ""
     contents = [_content(line, spec.folder) for line in merged]
     parts = [1, sys.platform, platform.machine(), manager, python, contents, constraints, build, conda, own]
@@ -98,14 +107,15 @@ def _content(line: Line, folder: Path) -> str:
     return f"{line.text} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-def _conda_content(spec: EnvironmentSpec, python: str, lines: Sequence[str]) -> dict[str, Any]:
-    """The conda environment to make: channels and packages as given, nothing else that conda would act on."""
+def _conda_packages(spec: EnvironmentSpec, python: str) -> dict[str, list[str]]:
+    """Channels and packages of a conda environment as given, and nothing else that conda would act on."""
     content = spec.conda or {"channels": ["conda-forge"], "dependencies": [f"python={python}", "pip"]}
     packages = [item for item in conda_dependencies(content) if isinstance(item, str)]
     channels = content.get("channels") or []
     if not isinstance(channels, list):
         raise InvalidValue("A conda environment's 'channels' must be a list.")
-    for text in [*packages, *map(str, channels)]:
+    found = {"channels": [str(channel) for channel in channels], "dependencies": packages}
+    for text in [*found["channels"], *packages]:
         if text.startswith("-") or not text.isprintable():
             raise InvalidValue(f"A conda environment's channels and packages cannot be {text[:80]!r}.")
-    return {"channels": [str(channel) for channel in channels], "dependencies": [*packages, {"pip": list(lines)}]}
+    return found

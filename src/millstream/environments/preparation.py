@@ -69,9 +69,7 @@ def prepare(
         EnvironmentFailed: the manager or the Python version is not installed, or the installation failed; the message ends
             with the installer's own words. Nothing half-made is ever used.
     """
-    chosen: Manager = manager or ("uv" if find_uv() else "virtualenv")
-    if chosen not in MANAGERS:
-        raise InvalidValue(f"There is no environment manager {chosen!r}. They are {', '.join(MANAGERS)}.")
+    chosen = _chosen(manager)
     if chosen == "local":
         return Environment(Path(sys.executable), Path(sys.prefix), "local")
     plan = plan_of(spec, chosen, install_millstream, overrides)
@@ -94,8 +92,14 @@ def environment_key(
     overrides: Sequence[str] = (),
 ) -> str:
     """The name that `prepare` gives this environment in the cache; "" for the local one."""
-    chosen: Manager = manager or ("uv" if find_uv() else "virtualenv")
+    chosen = _chosen(manager)
     return "" if chosen == "local" else plan_of(spec, chosen, install_millstream, overrides).key
+
+
+def _chosen(manager: Manager | None) -> Manager:
+    if manager is not None and manager not in MANAGERS:
+        raise InvalidValue(f"There is no environment manager {manager!r}. They are {', '.join(MANAGERS)}.")
+    return manager or ("uv" if find_uv() else "virtualenv")
 
 
 def _usable(plan: Plan) -> Environment | None:
@@ -118,7 +122,7 @@ def _make(plan: Plan, lock: int) -> Environment:
         (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in plan.constraints), encoding="utf-8")
         MAKERS[plan.manager](plan, steps)
         version = steps.run(
-            [str(plan.interpreter), "-I", "-c", "import platform; print(platform.python_version())"], "ask"
+            [str(plan.interpreter), "-I", "-c", "import platform; print(platform.python_version())"], "start"
         )
         entry = Entry(
             key=plan.key,
