@@ -16,9 +16,8 @@ import yaml
 
 import millstream
 from millstream import models
-from millstream.errors import InvalidValue, MillstreamError, MissingLibrary
+from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import flavors
-from millstream.models.flavor import Flavor
 
 NEEDS = ["scikit-learn"]
 
@@ -237,15 +236,6 @@ def test_flavors_known_by_name_only_say_so() -> None:
         flavors.flavor("nonsense")
     assert flavors.by_loader_module("millstream.sklearn") == flavors.by_loader_module("mlflow.sklearn") == "sklearn"
     assert flavors.by_loader_module("my_company.loader") is None
-
-
-def test_a_library_that_is_missing_says_what_to_install() -> None:
-    absent = Flavor(
-        "absent", package="no_such_library", install="no-such-library", tested="", classes=(), loader_module="mlflow.absent",
-        version_key="v", model_argument="model",
-    )  # fmt: skip
-    with pytest.raises(MissingLibrary, match="pip install no-such-library"):
-        absent.library()
 
 
 def test_every_public_name_of_models_and_pyfunc_can_be_used() -> None:
