@@ -265,7 +265,7 @@ class SqlRegistryStore:
             return rules.below(root, *parsed.rest.split("/"))
         if parsed.kind in (Kind.LOCAL, Kind.PROXIED):
             model_id = found.version.model_id
-            model = self._tracking.get_logged_model(model_id) if model_id else None
+            model = self._tracking.get_logged_model(model_id, allow_deleted=True) if model_id else None
             registry_sources.require_inside(found.place, found.version.run_id, model, self._tracking)
         return found.place
 
