@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from millstream import settings
 from millstream.errors import InvalidValue
-from millstream.models.conversion import Mismatch, conform, convert, widen
+from millstream.models.conversion import Mismatch, conform, convert, is_wider
 from millstream.models.datatypes import AnyType, Array, DataType, Object
 from millstream.models.inference import is_null, kind_of
 from millstream.models.params import enforce_params
@@ -143,8 +143,12 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
         return _enforce_spark(data, schema)
     frame = _as_frame(data, schema)
     given = frame.dtypes.tolist()
-    is_unique = frame.columns.is_unique
     chosen = _chosen(list(frame.columns), schema)
+    positions = [position for position, _, _ in chosen]
+    target = _common_target([given[each] for each in positions], [spec for _, spec, _ in chosen])
+    if target is not None:
+        return frame.take(positions, axis=1).astype(target)
+    is_unique = frame.columns.is_unique
     converted, problems = {}, []
     for position, spec, dtypes in chosen:
         if given[position] in dtypes:
@@ -157,7 +161,6 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
             problems.append(error.message)
     if problems:
         raise InvalidValue(" ".join(problems[:_PROBLEMS]))
-    positions = [position for position, _, _ in chosen]
     if not converted:
         is_whole = positions == list(range(len(given)))
         return _apart(frame) if is_whole else frame.take(positions, axis=1)
@@ -169,6 +172,14 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
     return enforced
 
 
+def _common_target(dtypes: list[Any], specs: list[ColSpec]) -> Any:
+    """The dtype to cast a whole table to, if all its columns are of one dtype and have to be of another, wider one; else None."""
+    wanted = specs[0].type if specs else None
+    if not isinstance(wanted, DataType) or any(spec.type != wanted for spec in specs) or len(set(dtypes)) != 1:
+        return None
+    return wanted.to_numpy() if is_wider(dtypes[0], wanted) else None
+
+
 _PROBLEMS = 20
 """Columns that an error names at most."""
 
@@ -176,8 +187,9 @@ _PROBLEMS = 20
 def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> Any:
     """The column's values, as an array of NumPy's or pandas'."""
     if isinstance(spec.type, DataType):
-        widened = widen(values, spec.type)
-        return convert(values, spec.type, where).array if widened is None else widened
+        if is_wider(values.dtype, spec.type):
+            return values.to_numpy().astype(spec.type.to_numpy())  # a tenth of the time that pandas takes for it
+        return convert(values, spec.type, where).array
     if isinstance(spec.type, AnyType):
         return values.array
     import pandas as pd
