@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from millstream import settings
 from millstream.deployments import processes, records, scoring
@@ -65,6 +66,14 @@ def run_local(target: str, name: str, model_uri: str, flavor: str | None = None,
     LocalDeploymentClient(target).create_deployment(name, model_uri, flavor, config)
 
 
+class _Server(Struct, frozen=True):
+    """A server that answers."""
+
+    process: processes.Process
+    url: str
+    log: str
+
+
 class LocalDeploymentClient(BaseDeploymentClient):
     """Deployments on this machine, of this user."""
 
@@ -93,15 +102,16 @@ class LocalDeploymentClient(BaseDeploymentClient):
             self._folder.end_leftover(name)
             self._folder.forget_deployment(name)
             now = _now()
-            process, url = self._start(name, uri, checked)
+            server = self._start(name, uri, checked)
             made = Deployment(
                 name=name,
                 model_uri=uri,
                 flavor=FLAVOR,
                 endpoint=endpoint,
                 config=checked,
-                process=process,
-                url=url,
+                process=server.process,
+                url=server.url,
+                log=server.log,
                 creation_time=now,
                 last_update_time=now,
             )
@@ -130,20 +140,22 @@ class LocalDeploymentClient(BaseDeploymentClient):
             new_config = {**old.config, **changes}
             uri = old.model_uri if model_uri is None else _absolute(model_uri)
             if _has_port(new_config):
-                process, url = self._replace(old, uri, new_config)
+                server = self._replace(old, uri, new_config)
             else:
-                process, url = self._start(name, uri, new_config)
+                server = self._start(name, uri, new_config)
             updated = msgspec.structs.replace(
                 old,
                 model_uri=uri,
                 endpoint=endpoint or old.endpoint,
                 config=new_config,
-                process=process,
-                url=url,
+                process=server.process,
+                url=server.url,
+                log=server.log,
                 last_update_time=_now(),
             )
             self._keep(updated)
             old.process.stop()
+            self._folder.forget_log(name, old.log)
         return _shown(updated)
 
     def delete_deployment(self, name: str, config: Config | None = None, endpoint: str | None = None) -> None:
@@ -181,7 +193,7 @@ class LocalDeploymentClient(BaseDeploymentClient):
         if not deployment.process.is_alive():
             raise InvalidState(
                 f"The server of deployment {deployment.name!r} has died. Update the deployment to start it again; "
-                f"{self._log(deployment.name)} may say why."
+                f"{self._folder.deployment_folder(deployment.name) / deployment.log} may say why."
             )
         return scoring.predict(deployment.url, inputs)
 
@@ -228,27 +240,35 @@ class LocalDeploymentClient(BaseDeploymentClient):
 
     # ------------------------------------------------------------ servers
 
-    def _start(self, name: str, model_uri: str, config: Mapping[str, str]) -> tuple[processes.Process, str]:
+    def _start(self, name: str, model_uri: str, config: Mapping[str, str]) -> _Server:
         arguments = ["--model-uri", model_uri]
         for key, value in {**_DEFAULTS, **config}.items():
             if key in _OPTIONS:
                 arguments += [_OPTIONS[key][0], value]
         if config.get("trust") == "true":
             arguments.append("--trust")
-        self._folder.deployment_folder(name).mkdir(mode=0o700, exist_ok=True)
+        folder, log = self._folder.deployment_folder(name), f"server-{_now()}.log"
+        folder.mkdir(mode=0o700, exist_ok=True)
         timeout_s = float(config.get("startup_timeout", STARTUP_TIMEOUT_S))
-        return processes.start_server(
-            arguments,
-            self._log(name),
-            _environment(),
-            timeout_s,
-            lambda process: self._folder.note_starting(name, process),
-        )
+        try:
+            process, url = processes.start_server(
+                arguments,
+                folder / log,
+                _environment(),
+                timeout_s,
+                lambda process: self._folder.note_starting(name, process),
+            )
+        except BaseException:
+            self._folder.started(name)
+            self._folder.forget_log(name, log)
+            raise
+        return _Server(process, url, log)
 
-    def _replace(self, old: Deployment, model_uri: str, config: Mapping[str, str]) -> tuple[processes.Process, str]:
+    def _replace(self, old: Deployment, model_uri: str, config: Mapping[str, str]) -> _Server:
         """Start a server on the port of the old one, after a trial on another: what cannot start takes nothing away."""
-        trial, _ = self._start(old.name, model_uri, {**config, "port": "0"})
-        trial.stop()
+        trial = self._start(old.name, model_uri, {**config, "port": "0"})
+        trial.process.stop()
+        self._folder.forget_log(old.name, trial.log)
         old.process.stop()
         return self._start(old.name, model_uri, config)
 
@@ -259,9 +279,6 @@ class LocalDeploymentClient(BaseDeploymentClient):
         except BaseException:
             deployment.process.stop()  # nobody would ever find it
             raise
-
-    def _log(self, name: str) -> Path:
-        return self._folder.deployment_folder(name) / "server.log"
 
     def _behind(self, endpoint: str) -> Deployment:
         chosen = self._folder.endpoint(endpoint).config.get("deployment")

@@ -1,7 +1,7 @@
 """What is deployed on this machine, as files: a folder for each deployment and a file for each endpoint.
 
     deployments/<name>/deployment.json    what it is; there from the moment that its server answers
-    deployments/<name>/server.log
+    deployments/<name>/server-<time>.log  of the server that answers, or of the one that starts
     deployments/<name>/starting.json      the process of a server that does not answer yet
     endpoints/<name>.json
     locks/<name>                          held by whoever changes the deployment or endpoint
@@ -41,6 +41,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     config: dict[str, str]
     process: Process
     url: str
+    log: str  # name of the file
     creation_time: int
     last_update_time: int
 
@@ -128,6 +129,9 @@ class Folder:
     def started(self, name: str) -> None:
         """The server that was starting has a record of its own, or is gone."""
         (self.deployment_folder(name) / "starting.json").unlink(missing_ok=True)
+
+    def forget_log(self, name: str, log: str) -> None:
+        (self.deployment_folder(name) / log).unlink(missing_ok=True)
 
     def forget_deployment(self, name: str) -> None:
         folder = self.deployment_folder(name)
