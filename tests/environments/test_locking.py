@@ -48,6 +48,7 @@ def test_a_setting_locks_what_is_written(given: Requirements, tmp_path: Path, mo
     monkeypatch.setenv("MLFLOW_LOCK_MODEL_DEPENDENCIES", "true")
     write_environment(tmp_path, given)
     lines = (tmp_path / "requirements.txt").read_text().splitlines()
+    assert lines[0].startswith("# millstream==")
     assert lines[-3:] == ["# alpha", "alpha==1.0", "beta==2.0"]
     pip = yaml.safe_load((tmp_path / "conda.yaml").read_text())["dependencies"][-1]["pip"]
     assert pip == [line for line in lines if not line.startswith("#")]

@@ -19,8 +19,8 @@ from millstream.environments.requirements import Requirements
 from millstream.errors import ExclusiveArguments, InvalidRequirement, InvalidValue, RequirementConflict
 from millstream.version import VERSION
 
-MARKED = f'millstream=={VERSION}; extra == "millstream"'
-OWN = ("mlflow>=3,<4", MARKED)
+WRITER = f"# millstream=={VERSION}"
+OWN = (WRITER, "mlflow>=3,<4")
 HASH = "sha256:" + "0f" * 32
 
 
@@ -299,11 +299,11 @@ def test_what_is_inferred_is_only_asked_for_when_it_is_used() -> None:
 
 def test_a_line_for_mlflow_or_millstream_of_the_users_own_is_kept() -> None:
     assert Requirements.resolve(pip_requirements=["six", "mlflow-skinny==3.1"]).lines == (
-        MARKED,
+        WRITER,
         "six",
         "mlflow-skinny==3.1",
     )
-    assert Requirements.resolve(pip_requirements=["millstream"]).lines == ("mlflow>=3,<4", "millstream")
+    assert Requirements.resolve(pip_requirements=["millstream"]).lines == (*OWN, "millstream")
 
 
 def test_extra_requirements_are_merged_with_the_inferred_ones() -> None:

@@ -70,10 +70,11 @@ def plan_of(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, o
         )
     replaced = parse(overrides, "the overriding requirements").lines
     names = {line.name for line in replaced if line.name}
-    chosen = [line for line in spec.lines if line.name not in names and _is_installed(line, install_millstream)]
+    met = {OURS, *OFFICIAL} if install_millstream else set()
+    chosen = [line for line in spec.lines if line.name not in names | met]
     merged = merge([*chosen, *replaced])
     lines = [_absolute(line, spec.folder) for line in merged]
-    constraints = [line.text for line in spec.constraints if _is_installed(line, install_millstream)]
+    constraints = [line.text for line in spec.constraints if line.name not in met]
     build = [line.text for line in spec.build] if manager == "virtualenv" else []
     conda = _conda_packages(spec, python) if manager == "conda" else {}
     own = str(own_wheel(cache.cache_root() / "wheels")) if install_millstream else ""
@@ -81,14 +82,6 @@ def plan_of(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, o
     parts = [1, sys.platform, platform.machine(), manager, python, contents, constraints, build, conda, own]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
     return Plan(f"ms-{digest}", manager, python, lines, constraints, build, conda, own)
-
-
-def _is_installed(line: Line, install_millstream: bool) -> bool:
-    """Whether the installer gets a line: those that are met by us, or say only who wrote the file, it does not."""
-    if line.name == OURS:
-        marker = line.requirement.marker if line.kind == "package" else None
-        return not install_millstream and (marker is None or marker.evaluate({"extra": ""}))
-    return not (install_millstream and line.name in OFFICIAL)
 
 
 def _absolute(line: Line, folder: Path) -> str:

@@ -1,9 +1,9 @@
 """What is written beside a model: the arguments of `save_model`, what was inferred, and our own two lines.
 
 The official package makes an environment from requirements.txt with pip and needs `mlflow` in it; pip knows no `millstream`, so
-a plain pin would break every such restore (tried with 3.17.2). Hence the two: `mlflow>=3,<4`, which is for others and which
-Millstream itself always counts as satisfied, and `millstream==<version>; extra == "millstream"`, which pip, uv, conda and the
-official package's check skip by its marker, and which Millstream reads as the writer's version.
+a pin of it would break every such restore (tried with 3.17.2), and behind a marker that pip skips it would still be listed as
+missing by 2.22 and 3.6 whenever they load the model. Hence the two: the writer's version as a comment, which Millstream
+reads, and `mlflow>=3,<4`, which is for others and which Millstream itself always counts as met.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from millstream.version import MLFLOW_API_VERSION, VERSION
 def own_lines() -> list[str]:
     """What stands above the requirements of every model that we write; the module's text says why."""
     major = int(MLFLOW_API_VERSION.partition(".")[0])
-    return [f"mlflow>={major},<{major + 1}", f'{OURS}=={VERSION}; extra == "{OURS}"']
+    return [f"# {OURS}=={VERSION}", f"mlflow>={major},<{major + 1}"]
 
 
 class Requirements(Struct, frozen=True):
     """What is written beside a model; see `files.write_environment`.
 
     Attributes:
-        lines: of requirements.txt, without the `-c` line.
+        lines: of requirements.txt, comments included, without the `-c` line.
         constraints: of constraints.txt.
         conda_env: the caller's own conda environment; None for the one that is made from `lines`.
     """
@@ -95,6 +95,6 @@ def _given(value: Sequence[str] | str | Path, argument: str) -> Parsed:
 
 def _complete(parsed: Parsed) -> tuple[tuple[str, ...], tuple[str, ...]]:
     lines, constraints = merge(parsed.lines), merge(parsed.constraints)
-    names = {line.name for line in lines}
-    own = [line for line in own_lines() if not names & ({OURS} if line.startswith(OURS) else OFFICIAL)]
+    writer, official = own_lines()
+    own = (writer,) if any(line.name in OFFICIAL for line in lines) else (writer, official)
     return (*own, *(line.text for line in lines)), tuple(line.text for line in constraints)
