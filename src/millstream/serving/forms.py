@@ -12,6 +12,7 @@ general way; `columns` takes the requests that need none of it. What the model's
 from __future__ import annotations
 
 import binascii
+import datetime
 import itertools
 import json
 import re
@@ -71,7 +72,7 @@ def read(body: bytes, wanted: Wanted) -> Inputs:
             raise InvalidValue(
                 'This model takes its input by type hints. Send {"inputs": ...}; ' + f"the body has {_names(value)}."
             )
-        return Inputs(value["inputs"], params)
+        return Inputs(_hinted(value["inputs"], wanted.schema), params)
     given = [key for key in DATA_KEYS if key in value]
     if len(given) != 1:
         raise BadRequest(f"{_ONE_OF} The body has {_names(value)}.")
@@ -87,6 +88,32 @@ def _chat(value: dict[str, Any], wanted: Wanted) -> Inputs:
     data = {key: item for key, item in value.items() if key not in names}
     params = {key: item for key, item in value.items() if key in names}
     return Inputs(data, params, is_wrapped=False)
+
+
+def _hinted(value: Any, schema: Schema | None) -> Any:
+    """The value for a model with type hints: what JSON has no values for, times and bytes, made of their text."""
+    element = schema.inputs[0].type if schema is not None and len(schema.inputs) == 1 else None
+    if element is None or not isinstance(value, list):
+        return value
+    try:
+        return [_from_text(item, element) for item in value]
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"A value of `inputs` does not fit the model's type hint: {shown(error)}.") from None
+
+
+def _from_text(value: Any, wanted: Any) -> Any:
+    if isinstance(value, str):
+        if wanted is DataType.datetime:
+            return datetime.datetime.fromisoformat(value)
+        return binascii.a2b_base64(value) if wanted is DataType.binary else value
+    if isinstance(value, list) and isinstance(wanted, Array):
+        return [_from_text(item, wanted.dtype) for item in value]
+    if isinstance(value, dict) and isinstance(wanted, Map):
+        return {key: _from_text(item, wanted.value_type) for key, item in value.items()}
+    if isinstance(value, dict) and isinstance(wanted, Object):
+        types = {each.name: each.dtype for each in wanted.properties}
+        return {key: _from_text(item, types.get(key)) for key, item in value.items()}
+    return value
 
 
 # ---------------------------------------------------------------- JSON
