@@ -21,6 +21,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("MILLSTREAM_DEPLOYMENTS_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("MILLSTREAM_JOURNAL_DIR", str(tmp_path / "journal"))
+    monkeypatch.setenv("MILLSTREAM_TRUST_PICKLES", "true")  # the models of these tests are our own code
     monkeypatch.setattr(targets, "_target", None)
     monkeypatch.chdir(tmp_path)
 
@@ -33,17 +34,32 @@ def client(environment: None) -> Iterator[local.LocalDeploymentClient]:
         client.delete_deployment(each["name"])
 
 
+MODEL = """
+from millstream.models import set_model
+from millstream.models.pyfunc import PythonModel
+
+
+class Times(PythonModel):
+    def predict(self, context, model_input, params=None):
+        is_table = hasattr(model_input, "columns") or isinstance(model_input, dict)
+        column = model_input["x"] if is_table else [row[0] for row in model_input]
+        return [float(value) * FACTOR for value in column]
+
+
+set_model(Times())
+"""
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the models `double` and `triple`, which multiply the column `x`."""
-    from sklearn.linear_model import LinearRegression
-
-    from millstream.models.flavors import sklearn
+    """A folder with the models `double` and `triple`, which multiply the column `x`. They are code: light to serve."""
+    from millstream.models import pyfunc
 
     folder = tmp_path_factory.mktemp("models")
-    for name, factor in (("double", 2.0), ("triple", 3.0)):
-        model = LinearRegression(fit_intercept=False).fit([[1.0], [2.0]], [factor, 2 * factor])
-        sklearn.save_model(model, folder / name, pip_requirements=[])
+    for name, factor in (("double", "2.0"), ("triple", "3.0")):
+        code = folder / f"{name}.py"
+        code.write_text(MODEL.replace("FACTOR", factor))
+        pyfunc.save_model(folder / name, python_model=str(code), pip_requirements=[])
     return folder
 
 

@@ -277,3 +277,13 @@ def test_all_settings_of_the_target_are_explained() -> None:
     text = local.target_help()
     for key in (*local._OPTIONS, *local._OWN, *local._ENDPOINT_KEYS):
         assert f"  {key}: " in text
+
+
+def test_code_that_came_with_a_model_runs_only_if_the_deployment_says_so(
+    client: Client, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MILLSTREAM_TRUST_PICKLES")
+    with pytest.raises(ServerFailed, match="trust"):
+        client.create_deployment("m", str(models / "double"))
+    client.create_deployment("m", str(models / "double"), config={"trust": True})
+    assert values(client, "m") == [2.0, 4.0]
