@@ -67,7 +67,7 @@ class LoadedImplementation:
     """What a loader module of the user's gave: any object with a method `predict` (or the one that MLmodel names)."""
 
     def __init__(self, model: Any, loader: str, predict_fn: str, stream_fn: str) -> None:
-        self.raw = model.get_raw_model() if hasattr(model, "get_raw_model") else model
+        self._model = model
         function = getattr(model, predict_fn, None)
         if not callable(function):
             raise InvalidValue(
@@ -76,6 +76,10 @@ class LoadedImplementation:
         self._function = function
         self._stream = getattr(model, stream_fn, None)
         self._takes_params = _takes_params(function)
+
+    @property
+    def raw(self) -> Any:
+        return self._model.get_raw_model() if hasattr(self._model, "get_raw_model") else self._model
 
     def predict(self, data: Any, params: dict[str, Any] | None) -> Any:
         if self._takes_params:
