@@ -51,7 +51,7 @@ class Mismatch(InvalidValue):
     """A value does not fit its type.
 
     Args:
-        where: the column, with the way to the value in it, such as "column 'a'[3].name".
+        where: the column, with the way to the value in it, such as "Column 'a'[3].name".
         given, wanted: what it is and what it had to be.
         hint: what to do about it.
     """
@@ -118,20 +118,14 @@ _TIMES = frozenset({"string", "date", "datetime", "datetime64", "empty", "mixed"
 
 
 def _convert_times(values: pd.Series, where: str) -> pd.Series:
-    zone = getattr(values.dtype, "tz", None)
-    if zone is None and (values.dtype.kind == "M" or str(values.dtype) in ("object", "str")):
+    hint = ""
+    if getattr(values.dtype, "tz", None) is not None:
+        hint = "Give times in UTC without a zone: column.dt.tz_convert('UTC').dt.tz_localize(None)."
+    elif values.dtype.kind == "M" or str(values.dtype) in ("object", "str"):
         try:
             return values.astype("datetime64[ns]")
-        except (
-            TypeError,
-            ValueError,
-        ):  # text that is no time, one with a zone, one beyond the nanoseconds of 1677 to 2262
-            pass
-    hint = (
-        "Give times in UTC without a zone: column.dt.tz_convert('UTC').dt.tz_localize(None)."
-        if zone is not None
-        else ""
-    )
+        except (TypeError, ValueError):
+            hint = "Times have no zone and lie between the years 1678 and 2261."
     raise _mismatch(values, DataType.datetime, where, hint)
 
 
