@@ -209,6 +209,15 @@ def test_errors_repeat_little_of_the_data() -> None:
         assert len(asker().score(body).json()["message"]) < 1100
 
 
+def test_errors_repeat_nothing_of_the_data_where_a_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")
+    for body in ({"inputs": {"a": ["secret"], "b": [1]}}, {"dataframe_split": {"columns": ["a", "b"], "data": [["secret", 1]]}},
+                 {"dataframe_records": [{"secret": 1}]}):  # fmt: skip
+        reply = asker().score(body)
+        assert reply.error()[0] == 400
+        assert "secret" not in reply.body.decode()
+
+
 def test_415_and_504_are_plain_text() -> None:
     app = asker(lambda frame: time.sleep(0.5), timeout_s=0.05)
     reply = app.post(b"x", "text/plain")

@@ -280,6 +280,8 @@ def test_predict_from_python_takes_data_of_any_kind(slow: Path, capsys: pytest.C
         predict(str(slow), [1], "file", env_manager="local")
     with pytest.raises(InvalidValue, match="content type"):
         predict(str(slow), [1], content_type="xml", env_manager="local")
+    with pytest.raises(InvalidValue, match="another environment"):
+        predict(str(slow), [1], env_manager="local", pip_requirements_override=["numpy"])
     with pytest.raises(InvalidValue, match="no environment manager"):
         predict(str(slow), [1], env_manager="poetry")
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from millstream import settings
 from millstream.errors import BadRequest, InvalidValue, MillstreamError
 from millstream.models.types import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec
 
@@ -171,6 +172,8 @@ def _names(value: Mapping[str, Any]) -> str:
 
 def shown(error: object) -> str:
     """An error of a library, as much of it as may be told: it may hold the caller's data."""
+    if settings.DISABLE_SCHEMA_DETAILS.get():
+        return "MILLSTREAM_DISABLE_SCHEMA_DETAILS hides the details"
     text = " ".join(str(error).split())
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
