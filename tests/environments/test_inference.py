@@ -150,6 +150,14 @@ def test_a_model_that_hangs_is_given_up_with_all_that_it_started(
     assert not alive.exists()
 
 
+def test_a_program_that_has_python_built_in_gets_its_flavors_requirements(
+    unloadable: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.executable", "")
+    assert infer_requirements(unloadable, "python_function", ["six"]) == [pin("six")]
+    assert "No process can be started" in caplog.text
+
+
 # ---------------------------------------------------------------- choosing among what was seen
 
 

@@ -141,14 +141,19 @@ def _see(model_root: Path, flavor: str, runs_example: bool) -> Captured:
 
 def _run_child(request: bytes, timeout_s: float) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    child = subprocess.Popen(
-        [sys.executable, "-c", "from millstream.environments.capture import main; main()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,  # so that all that the model starts ends with it
-    )
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "from millstream.environments.capture import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # so that all that the model starts can be ended with it
+        )
+    except OSError as error:
+        raise EnvironmentFailed(
+            f"No process can be started with Python at {sys.executable!r} ({error.strerror})", ""
+        ) from None
     try:
         output, _ = child.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired:
