@@ -112,6 +112,9 @@ def _json_bodies() -> Iterator[tuple[str, str, bytes]]:
         JSON,
         b'{"dataframe_split":{"columns":["a","b"],"data":[[1,2]]},"params":' + b"[" * 5000 + b"]" * 5000 + b"}",
     )
+    for key in ("params", "nobody reads this"):
+        deep = b"[" * 150 + b"]" * 150
+        yield f"150 deep in {key}", JSON, b'{"inputs":{"a":[1],"b":[2]},"%s":%s}' % (key.encode(), deep)
     yield "half of a surrogate pair", JSON, b'{"dataframe_records":[{"a":"\\ud800","b":1}]}'
     yield "not UTF-8", JSON, b'{"inputs":{"a":["\xff\xfe"],"b":[1]}}'
     yield "NUL byte", JSON, b'{"inputs":\0}'

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from millstream.models.types import ColSpec, DataType, Schema
+from millstream.serving.forms import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,9 +115,13 @@ class Columns:
                 table = self._of_columns(msgspec.structs.astuple(inputs))
         except (ValueError, OverflowError, struct.error):  # an integer beyond its type, columns of different lengths
             return None
-        if table is None:
+        if table is None or self._may_be_deep(body, table):
             return None
         return Decoded(table, None if value.params is UNSET else value.params)
+
+    def _may_be_deep(self, body: bytes, table: Table) -> bool:
+        """Whether there are many more brackets than a table has: in `params`, or in keys that nobody reads."""
+        return body.count(b"[") + body.count(b"{") > table.rows + len(self._names) + MAX_DEPTH
 
     def _of_rows(self, rows: Sequence[tuple[Any, ...]]) -> Table:
         import numpy as np
