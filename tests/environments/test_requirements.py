@@ -122,6 +122,10 @@ HOSTILE = [
     "a; " + "(" * 3000,
     "a" + ",".join(f">={n}" for n in range(100)),
     "\u202ea==1",
+    "-e " * 1300 + "six",
+    "-e --target=/",
+    "https://user:secret@host/x.whl\x00",
+    "a @ ftp://user:secret@host/x.whl",
 ]
 
 
@@ -179,6 +183,14 @@ def test_files_that_include_each_other_end(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("-r a.txt\n")
     with pytest.raises(InvalidRequirement, match="include each other"):
         parse_file(tmp_path / "a.txt")
+
+
+def test_files_that_multiply_end(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.txt").write_text(f"-r {number + 1}.txt\n" * 50)
+    (tmp_path / "9.txt").write_text("six\n")
+    with pytest.raises(InvalidRequirement, match="more than 100 files"):
+        parse_file(tmp_path / "0.txt")
 
 
 def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:

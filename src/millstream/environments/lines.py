@@ -33,6 +33,7 @@ MAX_LINES = 10_000
 _MAX_HASHES = 100_000
 MAX_VERSIONS = 50
 _MAX_DEPTH = 10
+_MAX_FILES = 100
 _MAX_BYTES = 4 << 20
 
 _SCHEMES = frozenset(
@@ -120,6 +121,7 @@ class _Reader:
         self.within = within
         self.lines: list[Line] = []
         self.constraints: list[Line] = []
+        self._files = 0
 
     def read(self, lines: Iterable[str], origin: str, folder: Path, is_constraint: bool, depth: int) -> None:
         if depth > _MAX_DEPTH:
@@ -141,6 +143,9 @@ class _Reader:
                 raise InvalidRequirement(origin, f"more than {MAX_LINES} lines")
 
     def _file(self, value: str, where: str, folder: Path) -> Path:
+        self._files += 1
+        if self._files > _MAX_FILES:
+            raise InvalidRequirement(value, f"more than {_MAX_FILES} files are included", where)
         if _SCHEME.match(value):
             raise InvalidRequirement(value, "a file of requirements must be local: download it first", where)
         path = folder / value
@@ -215,7 +220,7 @@ def _parse_line(text: str, origin: str) -> Line:
         )
         raise InvalidRequirement(text, reason, origin)
     option, value = _option(text)
-    if option == "--editable":
+    if option == "--editable" and not value.startswith("-"):
         return _parse_line(value, origin)  # nothing is edited in a copy
     if option:
         return _parse_option(text, option, value, origin)
@@ -276,7 +281,7 @@ def _parse_reference(text: str, origin: str) -> Line:
 
 def _check_url(url: str, text: str, origin: str) -> None:
     def refuse(reason: str) -> NoReturn:
-        raise InvalidRequirement(re.sub(r"//[^/@]*@", "//***@", text), reason, origin)
+        raise InvalidRequirement(text, reason, origin)
 
     try:
         parts = urlsplit(url)
@@ -314,7 +319,7 @@ def without_hashes(text: str) -> tuple[str, list[str]]:
 
 
 def written(requirement: Requirement) -> str:
-    """As pip's tools write it; a hard-coded blank less than packaging's form has before a marker."""
+    """Without blanks but those that count: around `@`, after `;`, and before it where a URL ends."""
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     url = f" @ {requirement.url}" if requirement.url else ""
     marker = f"{' ' if url else ''}; {requirement.marker}" if requirement.marker else ""
