@@ -37,6 +37,9 @@ _SAFE: dict[DataType, frozenset[str]] = {
 }
 """What becomes what, by names of dtypes, pandas' nullable ones in lower case."""
 
+_ARROW = {"double[pyarrow]": "float64", "float[pyarrow]": "float32", "halffloat[pyarrow]": "float16"}
+"""Names that PyArrow's dtypes do not share with NumPy's."""
+
 _EXACT: dict[DataType, type] = {
     DataType.boolean: bool,
     DataType.long: int,
@@ -69,8 +72,9 @@ def convert(values: pd.Series, wanted: DataType, where: str) -> pd.Series:
     if dtype == wanted.to_pandas():
         return values
     name = str(dtype)
+    name = _ARROW.get(name) or name.removesuffix("[pyarrow]")
     if wanted in (DataType.string, DataType.binary):
-        if name in ("object", "str", "string"):
+        if name in ("object", "str", "string", "large_string"):
             return values
         raise _mismatch(values, wanted, where)
     if name == "object":
@@ -136,27 +140,34 @@ def _mismatch(values: pd.Series, wanted: DataType, where: str, hint: str = "") -
             "It has missing values, which pandas stores in floats. Fill them, or declare the column as double in the "
             "signature."
         )
+    elif name == "category":
+        hint = "Give its values: column.astype(object)."
+    elif name.lower() in _SAFE.get(wanted, ()) and values.isna().any():
+        hint = "It has missing values. Fill them, or give floats or objects."
     elif wanted in (DataType.float, DataType.double) and name in ("int64", "Int64"):
         hint = f"Turn it into floats: column.astype({wanted.to_numpy().name!r})."
     return Mismatch(where, name, wanted, hint)
 
 
 # ---------------------------------------------------------------- values inside of arrays, objects and maps
-def conform(value: Any, wanted: Type, where: str) -> Any:
+def conform(value: Any, wanted: Type, where: str, *, nullable: bool = False) -> Any:
     """A value as the type `wanted`. Lists and dicts whose elements fit already are returned as they are.
 
-    Raises Mismatch.
+    Args:
+        nullable: None and the like are fine, for the value and for lists, dicts and objects in it.
+    Raises:
+        Mismatch: it does not fit.
     """
-    if isinstance(wanted, AnyType):
+    if isinstance(wanted, AnyType) or (nullable and is_null(value)):
         return value
     if isinstance(wanted, DataType):
         return _conform_scalar(value, wanted, where)
     if isinstance(wanted, Array):
-        return _conform_array(value, wanted, where)
+        return _conform_array(value, wanted, where, nullable)
     if not isinstance(value, Mapping):
         raise Mismatch(where, _kind(value), wanted, "Give a dict.")
     if isinstance(wanted, Map):
-        return _conform_map(value, wanted, where)
+        return _conform_map(value, wanted, where, nullable)
     return _conform_object(value, wanted, where)
 
 
@@ -172,7 +183,7 @@ def _conform_scalar(value: Any, wanted: DataType, where: str) -> Any:
     return convert(pd.Series([value]), wanted, where).iloc[0]
 
 
-def _conform_array(value: Any, wanted: Array, where: str) -> Any:
+def _conform_array(value: Any, wanted: Array, where: str, nullable: bool) -> Any:
     is_array = kind_of(value) == "array" and value.ndim > 0
     if not isinstance(value, list) and not is_array:
         raise Mismatch(where, _kind(value), wanted, "Give a list or an array.")
@@ -180,7 +191,7 @@ def _conform_array(value: Any, wanted: Array, where: str) -> Any:
         return _conform_ndarray(value, wanted, where)
     element = wanted.dtype
     if not isinstance(element, DataType):
-        return [conform(each, element, f"{where}[{index}]") for index, each in enumerate(value)]
+        return [conform(each, element, f"{where}[{index}]", nullable=nullable) for index, each in enumerate(value)]
     if is_array:
         value = value.tolist()
     kinds = {type(each) for each in value}
@@ -217,11 +228,13 @@ def _conform_ndarray(value: Any, wanted: Array, where: str) -> Any:
     return convert(pd.Series(value.ravel()), element, where).to_numpy().reshape(value.shape)
 
 
-def _conform_map(value: Mapping[Any, Any], wanted: Map, where: str) -> dict[str, Any]:
+def _conform_map(value: Mapping[Any, Any], wanted: Map, where: str, nullable: bool) -> dict[str, Any]:
     for key in value:
         if not isinstance(key, str):
             raise Mismatch(where, f"a dict with the key {key!r}", wanted, "The keys of a map are text.")
-    return {key: conform(each, wanted.value_type, f"{where}[{key!r}]") for key, each in value.items()}
+    return {
+        key: conform(each, wanted.value_type, f"{where}[{key!r}]", nullable=nullable) for key, each in value.items()
+    }
 
 
 def _conform_object(value: Mapping[Any, Any], wanted: Object, where: str) -> dict[str, Any]:
@@ -233,7 +246,7 @@ def _conform_object(value: Mapping[Any, Any], wanted: Object, where: str) -> dic
     if missing:
         raise Mismatch(where, f"a dict without the keys {missing}", wanted, "Add them.")
     return {
-        key: each if not known[key].required and is_null(each) else conform(each, known[key].dtype, f"{where}.{key}")
+        key: conform(each, known[key].dtype, f"{where}.{key}", nullable=not known[key].required)
         for key, each in value.items()
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import numbers
 import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from millstream import settings
 from millstream.errors import InvalidValue
 from millstream.models.conversion import Mismatch, conform, convert, is_wider
 from millstream.models.datatypes import AnyType, Array, DataType, Object
-from millstream.models.inference import is_null, kind_of
+from millstream.models.inference import kind_of
 from millstream.models.params import enforce_params
 from millstream.models.tensors import enforce_tensors
 from millstream.models.types import ColSpec, Schema
@@ -195,8 +196,7 @@ def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> Any:
     import pandas as pd
 
     found = [
-        value if not spec.required and is_null(value) else conform(value, spec.type, f"{where}[{row}]")
-        for row, value in enumerate(values)
+        conform(value, spec.type, f"{where}[{row}]", nullable=not spec.required) for row, value in enumerate(values)
     ]
     return pd.Series(found, dtype=object).array
 
@@ -252,7 +252,7 @@ def _as_frame(data: Any, schema: Schema) -> pd.DataFrame:
             return pd.DataFrame(data)
         if isinstance(data, list):
             return pd.DataFrame(data)
-        if isinstance(data, bool | int | float | str | bytes | dt.date | np.generic) or kind == "array":
+        if isinstance(data, numbers.Number | str | bytes | dt.date | np.generic) or kind == "array":
             return pd.DataFrame([data])
     except (TypeError, ValueError) as error:
         raise InvalidValue(f"The data makes no table: {error}") from None

@@ -317,6 +317,14 @@ pd.Series([{"a": 1}])
 pd.Series([], dtype="float64")
 pd.Series([], dtype="int64")
 pd.Series([], dtype=object)
+pd.Series([1, 2], dtype="int64[pyarrow]")
+pd.Series([1, None], dtype="int64[pyarrow]")
+pd.Series([1, 2], dtype="int8[pyarrow]")
+pd.Series([1.5, None], dtype="float64[pyarrow]")
+pd.Series([1.5, 2], dtype="float32[pyarrow]")
+pd.Series([True, False], dtype="bool[pyarrow]")
+pd.Series(["x", None], dtype="string[pyarrow]")
+pd.Series(pd.to_datetime(["2020-01-01"])).astype("timestamp[us][pyarrow]")
 """.strip().splitlines()
 """Columns that are given where another type is wanted: each with each of `SCALARS`."""
 
@@ -375,7 +383,10 @@ _OBJECTS = (
     '[{"type": "array", "items": {"type": "object", "properties": {"p": {"type": "long", "required": true},'
     ' "q": {"type": "string", "required": false}}}, "name": "a", "required": true}]'
 )
+_OBJECTS_OPTIONAL = _OBJECTS[: -len("true}]")] + "false}]"
+_ARRAY2_OPTIONAL = _ARRAY2[: -len("true}]")] + "false}]"
 _MAP = '[{"type": "map", "values": {"type": "long"}, "name": "a", "required": true}]'
+_MAP_OPTIONAL = _MAP[: -len("true}]")] + "false}]"
 _ANY = '[{"type": "any", "name": "a", "required": true}]'
 _ANY_UNNAMED = '[{"type": "any", "required": true}]'
 _VECTOR = '[{"type": "sparkml_vector", "name": "a", "required": true}]'
@@ -487,7 +498,7 @@ INPUTS: dict[str, list[str]] = {
     ],
     _OBJECTS: [
         'pd.DataFrame({"a": [[{"p": 1}, {"p": 2, "q": "x"}]]})', '{"a": [{"p": 1}]}', '[{"a": [{"p": 1}]}]',
-        'pd.DataFrame({"a": [[{"p": 1.5}]]})', '{"a": []}', '{"a": [{"p": 1, "z": 1}]}',
+        'pd.DataFrame({"a": [[{"p": 1.5}]]})', 'pd.DataFrame({"a": [[{"p": 1}, None]]})', 'pd.DataFrame({"a": [[None]]})', '{"a": []}', '{"a": [{"p": 1, "z": 1}]}',
     ],
     _MAP: [
         'pd.DataFrame({"a": [{"k": 1, "l": 2}]})', 'pd.DataFrame({"a": [{"k": 1.5}]})', 'pd.DataFrame({"a": [{1: 1}]})',
@@ -498,7 +509,10 @@ INPUTS: dict[str, list[str]] = {
         'pd.DataFrame({"a": [1]})', 'pd.DataFrame({"a": [None]})', '{"a": [1, "x"]}', '{"a": 1}', '[{"a": {"k": 1}}]',
         'pd.DataFrame({"b": [1]})', '{"a": {"k": 1}}',
     ],
-    _ANY_UNNAMED: ["5", "[1, 'x']", 'pd.DataFrame({"a": [1], "b": [2]})', '{"a": 1}', "None", "object()", '{"a": [1, 2]}',
+    _MAP_OPTIONAL: ['pd.DataFrame({"a": [{"k": None}]})', 'pd.DataFrame({"a": [None]})'],
+    _OBJECTS_OPTIONAL: ['pd.DataFrame({"a": [[{"p": 1}, None]]})', 'pd.DataFrame({"a": [[None]]})', '[{"a": [None]}]'],
+    _ARRAY2_OPTIONAL: ['pd.DataFrame({"a": [[None, [1]]]})', 'pd.DataFrame({"a": [[[None]]]})'],
+    _ANY_UNNAMED: ["5", "decimal.Decimal(1)", "1 + 2j", "[1, 'x']", 'pd.DataFrame({"a": [1], "b": [2]})', '{"a": 1}', "None", "object()", '{"a": [1, 2]}',
                    "np.array([[1, 2]])", '"x"', '[{"a": 1}, {"b": 2}]'],
     _VECTOR: ['pd.DataFrame({"a": [[1.0, 2.0]]})', 'pd.DataFrame({"a": [1.0]})'],
     _MIXED: [
