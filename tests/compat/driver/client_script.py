@@ -35,8 +35,6 @@ AREAS = (
     client_models.model_search,
     client_models.flavor,
     client_webhooks.webhooks,
-    client_registry.registry,
-    client_registry.loading,
     fluent_runs.runs,
     fluent_runs.threads,
     fluent_runs.search,
@@ -45,6 +43,8 @@ AREAS = (
     fluent_logging.datasets,
     fluent_logging.asynchronous,
     fluent_logging.system_metrics,
+    client_registry.registry,
+    client_registry.loading,
 )
 
 
