@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -173,8 +174,6 @@ class ServerProcess:
     def __init__(self, database: str, folder: Path, poll_s: float = 0.05, **environment: str) -> None:
         self.log = folder / "server.log"
         arguments = [sys.executable, "-c", SERVE, database, str(folder / "artifacts"), str(poll_s)]
-        import os
-
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 arguments, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **environment}
@@ -192,8 +191,12 @@ class ServerProcess:
             method=verb,
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read())
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            error.close()  # or its socket is found unclosed later
+            raise
 
     def create_webhook(self, url: str, *events: tuple[str, str], **fields: Any) -> str:
         wanted = [{"entity": entity, "action": action} for entity, action in events]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +67,8 @@ def test_every_event_of_the_registry_is_told_with_its_data(start_server: Start, 
     assert len(receiver.got) == 6
     assert all(each.is_signed_with(SECRET) for each in receiver.got)
     assert statuses(server, webhook_id) == ["DELIVERED"] * 6
+    with urllib.request.urlopen(f"{server.uri}/metrics") as metrics:
+        assert b"\nmillstream_webhooks_delivered 6\n" in metrics.read()
 
 
 def test_what_was_committed_before_a_kill_is_delivered_by_the_next_server(
@@ -168,7 +172,8 @@ def test_secrets_and_urls_are_nowhere_to_be_read(start_server: Start, receiver: 
     assert "is given up" in log
     assert secret not in log
     assert token not in log
-    dump = "\n".join(sqlite3.connect(tmp_path / "server" / "store.db").iterdump())
+    with contextlib.closing(sqlite3.connect(tmp_path / "server" / "store.db")) as connection:
+        dump = "\n".join(connection.iterdump())
     assert secret not in dump
     assert token in dump  # so the dump was looked at
 

@@ -169,8 +169,14 @@ def redeliver(webhook_id: str, delivery_id: str, as_json: bool) -> None:
     metavar="URI",
     help="The database; the default store if not given.",
 )
+@click.option(
+    "--registry-store-uri",
+    envvar=settings.REGISTRY_STORE_URI.variables,
+    metavar="URI",
+    help="The database of the registry, if it has one of its own.",
+)
 @json_option
-def deliver(backend_store_uri: str | None, as_json: bool) -> None:
+def deliver(backend_store_uri: str | None, registry_store_uri: str | None, as_json: bool) -> None:
     """Deliver what is due now, from here: for stores that no server runs on."""
     from millstream.store.outbox import SqlOutbox
     from millstream.store.tracking import open_store
@@ -179,7 +185,7 @@ def deliver(backend_store_uri: str | None, as_json: bool) -> None:
     def report(message: str, error: Exception | None) -> None:
         click.echo(message if error is None else f"{message} {error}", err=True)
 
-    with open_store(backend_store_uri or settings.DEFAULT_STORE_URI) as store:
+    with open_store(registry_store_uri or backend_store_uri or settings.DEFAULT_STORE_URI) as store:
         counts = Dispatcher(SqlOutbox(store.webhooks.db), report).run_once()
     sentence = f"Delivered {counts.delivered}, given up {counts.failed}, to be tried again later {counts.postponed}."
     _done(as_json, counts, sentence)

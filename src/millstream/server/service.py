@@ -102,12 +102,12 @@ async def lifespan(app: Application, receive: Receive, send: Send) -> None:
 def start(app: Application) -> list[asyncio.Task[None]]:
     for db in app.store.databases:
         db.start_writer_thread()
-    app.telemetry.gauges = _gauges(app)
     background = []
     if not app.options.artifacts_only:
         background.append(_repeat("fold", FOLD_INTERVAL_S, lambda: _fold(app)))
         app.dispatcher = _dispatcher(app)
         app.dispatcher.start()
+    app.telemetry.gauges = _gauges(app)
     if app.telemetry.is_shared:
         background.append(_repeat("share", SHARE_INTERVAL_S, lambda: _share(app)))
     return [asyncio.create_task(task) for task in background]
@@ -134,7 +134,10 @@ def _dispatcher(app: Application) -> Dispatcher:
 
 
 def _gauges(app: Application) -> list[tuple[str, str, Callable[[], float]]]:
+    from millstream.webhooks.dispatcher import Counts
+
     writers = [db.writer for db in app.store.databases]
+    webhooks = app.dispatcher.counts if app.dispatcher is not None else Counts()
     return [
         ("millstream_active_requests", "Requests in work.", lambda: app.active),
         (
@@ -142,6 +145,9 @@ def _gauges(app: Application) -> list[tuple[str, str, Callable[[], float]]]:
             "Writes that wait for their transaction.",
             lambda: sum(each.queued for each in writers),
         ),
+        ("millstream_webhooks_delivered", "Deliveries that arrived since the start.", lambda: webhooks.delivered),
+        ("millstream_webhooks_postponed", "Attempts that will be made again.", lambda: webhooks.postponed),
+        ("millstream_webhooks_given_up", "Deliveries that were given up.", lambda: webhooks.failed),
     ]
 
 
