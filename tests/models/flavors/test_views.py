@@ -342,6 +342,38 @@ def test_a_state_dict_is_logged_and_read_without_trust(store: str, tmp_path: Pat
     assert type(millstream.pytorch.load_state_dict(str(tmp_path), trust=True)["module"]) is torch.nn.Linear
 
 
+@needs_torch
+def test_a_checkpoint_of_a_run_is_loaded_by_epoch_or_the_newest(store: str, tmp_path: Path) -> None:
+    import torch
+
+    class Module:
+        """What Lightning's modules have."""
+
+        @classmethod
+        def load_from_checkpoint(cls, file: Path, **options: Any) -> Any:
+            return torch.load(file, **options)
+
+    load = millstream.pytorch.load_checkpoint
+    with pytest.raises(InvalidValue, match="run_id"):
+        load(Module)
+    with millstream.start_run() as run:
+        with pytest.raises(NotFound, match="checkpoints"):
+            load(Module)
+        for epoch in (1, 2):
+            torch.save({"epoch": epoch}, tmp_path / "checkpoint.pth")
+            millstream.log_artifact(str(tmp_path / "checkpoint.pth"), f"checkpoints/epoch_{epoch}")
+        millstream.set_tag("mlflow.latest_checkpoint_artifact", "checkpoints/epoch_2/checkpoint.pth")
+        with pytest.raises(UntrustedModel, match=r"checkpoint\.pth"):
+            load(Module)
+        assert load(Module, trust=True) == {"epoch": 2}
+    safe = {"weights_only": True}
+    assert load(Module, run.info.run_id, epoch=1, kwargs=safe) == {"epoch": 1}
+    with pytest.raises(NotFound, match="epoch_3"):
+        load(Module, run.info.run_id, epoch=3, kwargs=safe)
+    with pytest.raises(InvalidValue, match="either"):
+        load(Module, run.info.run_id, epoch=1, global_step=1)
+
+
 @needs_keras
 def test_a_keras_model_takes_arrays_and_frames(all_saved: Callable[[str], Saved]) -> None:
     saved = all_saved("keras")

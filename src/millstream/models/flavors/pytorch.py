@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from millstream import settings
-from millstream.errors import InvalidValue, LocalFileNotFound
+from millstream.errors import ArtifactNotFound, InvalidValue, LocalFileNotFound
 from millstream.models import torch_files
 from millstream.models.flavor import Flavor
 from millstream.models.model_files import named, reading
@@ -358,6 +358,65 @@ def load_state_dict(state_dict_uri: str, *, trust: bool | None = None, **options
         trust_of(trust, file).require(file, "a pickle of more than tensors")
         loaded = torch.load(file, **{**options, "weights_only": False})
     return loaded
+
+
+# ---------------------------------------------------------------- checkpoints of autologging
+
+CHECKPOINT_TAG = "mlflow.latest_checkpoint_artifact"
+"""Tag of a run that names its newest checkpoint."""
+
+
+def load_checkpoint(
+    model_class: Any,
+    run_id: str | None = None,
+    epoch: int | None = None,
+    global_step: int | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    trust: bool | None = None,
+) -> Any:
+    """A Lightning module as a checkpoint of a run has it.
+
+    Args:
+        model_class: the LightningModule class; `kwargs` goes to its `load_from_checkpoint`.
+        run_id: the active run if not given.
+        epoch: of a checkpoint after this epoch; `global_step` after this step; the newest without either.
+        trust: as in `load_model`: checkpoints are pickles. With kwargs={"weights_only": True} none is needed.
+    Raises:
+        InvalidValue: no run, or both epoch and step.
+        NotFound: the run has no such checkpoint.
+        UntrustedModel: the checkpoint is not trusted.
+    """
+    from millstream.artifacts import download_artifacts
+    from millstream.tracking import runs
+
+    if epoch is not None and global_step is not None:
+        raise InvalidValue("Give either epoch or global_step.")
+    run = runs.active_run() if run_id is None else runs.get_run(run_id)
+    if run is None:
+        raise InvalidValue("There is no active run: say whose checkpoint it is with run_id.")
+    if epoch is None and global_step is None:
+        path = runs.get_run(run.info.run_id).data.tags.get(CHECKPOINT_TAG)
+        if path is None:
+            raise ArtifactNotFound("checkpoints")
+    else:
+        folder = f"epoch_{epoch}" if epoch is not None else f"global_step_{global_step}"
+        path = _checkpoint_in(run.info.run_id, f"checkpoints/{folder}")
+    file = Path(download_artifacts(run_id=run.info.run_id, artifact_path=path))
+    options = dict(kwargs or {})
+    if not options.get("weights_only"):
+        trust_of(trust, file).require(file, "a checkpoint, which is a pickle")
+    return model_class.load_from_checkpoint(file, **options)
+
+
+def _checkpoint_in(run_id: str, folder: str) -> str:
+    from millstream.tracking import uris
+
+    names = [each.path for each in uris.client().list_artifacts(run_id, folder)]
+    found = next((name for name in names if name.endswith((".pth", ".ckpt"))), None)
+    if found is None:
+        raise ArtifactNotFound(folder)
+    return found
 
 
 save_model, log_model, load_model, autolog, get_default_pip_requirements, get_default_conda_env = FLAVOR.functions()
