@@ -1,0 +1,59 @@
+/** What every page stands in: rail, bar with the trail, and the page. */
+import { Link, Outlet } from "@tanstack/react-router";
+import { useState } from "react";
+import { applyTheme, isDark } from "@/core/theme";
+import styles from "./Frame.module.css";
+import { Icon, type IconName } from "./Icon";
+
+const PLACES: { to: string; label: string; icon: IconName }[] = [
+  { to: "/", label: "Experiments", icon: "experiments" },
+  { to: "/models", label: "Models", icon: "models" },
+  { to: "/runs", label: "Runs", icon: "runs" },
+  { to: "/trash", label: "Trash", icon: "trash" },
+  { to: "/settings", label: "Settings", icon: "settings" },
+];
+
+export function Frame() {
+  const [dark, setDark] = useState(isDark);
+  const toggleTheme = () => {
+    applyTheme(dark ? "light" : "dark");
+    setDark(!dark);
+  };
+  return (
+    <div className={styles.frame}>
+      <a className="skip-link" href="#main">
+        Skip to the page
+      </a>
+      <nav className={styles.rail} aria-label="Places">
+        {PLACES.map((place) => (
+          <Link
+            key={place.to}
+            to={place.to}
+            className={styles.place}
+            activeProps={{ "data-active": "true", "aria-current": "page" }}
+            activeOptions={{ exact: place.to === "/", includeSearch: false }}
+          >
+            <Icon name={place.icon} />
+            <span>{place.label}</span>
+          </Link>
+        ))}
+      </nav>
+      <header className={styles.bar}>
+        <div id="trail" className={styles.trail} />
+        <div id="live" />
+        <button
+          type="button"
+          className="button"
+          data-kind="quiet"
+          onClick={toggleTheme}
+          aria-label={dark ? "Use the light theme" : "Use the dark theme"}
+        >
+          <Icon name={dark ? "sun" : "moon"} />
+        </button>
+      </header>
+      <main id="main" className={styles.main} tabIndex={-1}>
+        <Outlet />
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,3 @@
+export default function AllRunsPage() {
+  return <h1>AllRunsPage</h1>;
+}
