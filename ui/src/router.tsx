@@ -20,7 +20,7 @@ const root = createRootRoute({
   },
 });
 
-const page = (path: string, load: () => Promise<{ default: () => React.ReactNode }>) =>
+const page = <Path extends string>(path: Path, load: () => Promise<{ default: () => React.ReactNode }>) =>
   createRoute({ getParentRoute: () => root, path, validateSearch, component: lazyRouteComponent(load) });
 
 const routes = [

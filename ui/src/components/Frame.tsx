@@ -4,6 +4,9 @@ import { useState } from "react";
 import { applyTheme, isDark } from "@/core/theme";
 import styles from "./Frame.module.css";
 import { Icon, type IconName } from "./Icon";
+import { Live } from "./Live";
+import { Palette, usePalette } from "./Palette";
+import { Toasts } from "./Toasts";
 
 const PLACES: { to: string; label: string; icon: IconName }[] = [
   { to: "/", label: "Experiments", icon: "experiments" },
@@ -19,6 +22,7 @@ export function Frame() {
     applyTheme(dark ? "light" : "dark");
     setDark(!dark);
   };
+  const palette = usePalette(toggleTheme);
   return (
     <div className={styles.frame}>
       <a className="skip-link" href="#main">
@@ -40,7 +44,12 @@ export function Frame() {
       </nav>
       <header className={styles.bar}>
         <div id="trail" className={styles.trail} />
-        <div id="live" />
+        <button type="button" className="button" onClick={palette.open} aria-keyshortcuts="Control+K Meta+K">
+          <Icon name="search" size={14} />
+          <span className={styles.searchWord}>Search</span>
+          <kbd className="muted">⌘K</kbd>
+        </button>
+        <Live />
         <button
           type="button"
           className="button"
@@ -54,6 +63,8 @@ export function Frame() {
       <main id="main" className={styles.main} tabIndex={-1}>
         <Outlet />
       </main>
+      <Palette state={palette} />
+      <Toasts />
     </div>
   );
 }
