@@ -9,7 +9,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench test-crash test-compat test-loggers test-mariadb test-soak docs clean
+.PHONY: help demo test check format bench test-crash test-compat test-loggers test-mariadb test-soak test-old-pandas golden-models docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,12 @@ test-loggers: $(VENV)/.test ## Lightning, Optuna, Keras, Transformers log to our
 test-mariadb: $(VENV)/.test ## The store tests on MariaDB (installs Debian's package when root)
 	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; }
 	$(PYTEST) tests/store --mariadb $(ARGS)
+
+test-old-pandas: $(VENV)/.test ## Schemas and enforcement under pandas 2 (the other tests run under pandas 3)
+	$(PYTEST) tests/models/test_old_pandas.py --old-pandas $(ARGS)
+
+golden-models: $(VENV)/.test ## Record the official MLflow's schemas, enforcement and example files anew
+	$$($(BIN)/python -c 'from tests.compat.environments import OFFICIAL; print(OFFICIAL["3.17"].python())') tests/models/golden/answers.py mlflow > tests/models/golden/mlflow.json
 
 docs: $(VENV)/.test ## Print the parts of docs/ that are made from tables in the code
 	$(BIN)/python -m docs.generate

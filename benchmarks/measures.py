@@ -77,6 +77,8 @@ MEASURES: dict[str, Measure] = {
         Measure("download_big", "artifacts", "512 MiB file down", "MiB/s", more_is_better=True, ratio=1),
         Measure("upload_small", "artifacts", "4 KiB files up, 1 connection", "files/s", more_is_better=True, ratio=10),
         Measure("download_small", "artifacts", "4 KiB files down, 1 connection", "files/s", more_is_better=True, ratio=10),
+        Measure("environment_cold", "environments", "a model's environment, made (wheels cached)", "s", ratio=5),
+        Measure("environment_warm", "environments", "a model's environment, there already", "s", limit=1),
     )
 }  # fmt: skip
 SECTIONS = tuple(dict.fromkeys(row.section for row in MEASURES.values()))

@@ -24,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--mariadb", action="store_true", help="Run the tests of the store on MariaDB too (Debian: mariadb-server)."
     )
+    parser.addoption(
+        "--all-flavors", action="store_true", help="Fail, rather than skip, where the library of a model flavor is absent."
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -23,6 +23,7 @@ from millstream.version import __version__
 
 if TYPE_CHECKING:
     from millstream import artifacts as artifacts
+    from millstream import autologging as autologging
     from millstream import client as client
     from millstream import data as data
     from millstream import entities as entities
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from millstream import tracking as tracking
     from millstream.alias import as_mlflow as as_mlflow
     from millstream.alias import install_as_mlflow as install_as_mlflow
+    from millstream.autologging.switching import autolog as autolog
     from millstream.client.client import MillstreamClient as MillstreamClient
     from millstream.client.client import MlflowClient as MlflowClient
     from millstream.errors import MillstreamError as MillstreamError
@@ -128,6 +130,7 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, str] = {
     "alias": "as_mlflow install_as_mlflow",
+    "autologging.switching": "autolog",
     "client.client": "MillstreamClient MlflowClient",
     "errors": "MillstreamError",
     "exceptions": "MlflowException",
@@ -157,7 +160,7 @@ _LOOP = ("log_metric", "log_metrics", "log_param", "log_params", "set_tag")
 """Used next by a program that uses `start_run`: looked up with it, so that a training's loop pays for no import."""
 
 _MODULES = frozenset(
-    {"artifacts", "client", "data", "entities", "errors", "exceptions", "models", "settings", "tracking"}
+    {"artifacts", "autologging", "client", "data", "entities", "errors", "exceptions", "models", "settings", "tracking"}
 )
 
 PLACES: dict[str, str] = {

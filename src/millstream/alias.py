@@ -85,6 +85,7 @@ SUBMODULES: dict[str, str] = {
     "tracking.fluent": "millstream.tracking.fluent",
     "utils.async_logging": "millstream.client.operations",
     "utils.async_logging.run_operations": "millstream.client.operations",
+    "utils.autologging_utils": "millstream.autologging",
     "utils.file_utils": "millstream.mlflow_names.utils",
     "utils.mlflow_tags": "millstream.mlflow_names.mlflow_tags",
     "utils.name_utils": "millstream.mlflow_names.utils",
@@ -95,7 +96,6 @@ SUBMODULES: dict[str, str] = {
 """Modules below those; `mlflow.data.<x>` are in `millstream.data.ALIASES`."""
 
 LATER: dict[str, str] = {
-    "autolog": "autologging",
     "evaluate": "evaluation",
     "projects": "projects",
     "run": "projects",
@@ -152,6 +152,13 @@ def module_for(name: str) -> str | None:
         if below not in data.ALIASES:
             return None
     return found
+
+
+def name_in_mlflow(module: str) -> str | None:
+    """The name under which `mlflow` has what is in a module of ours: the way back from `module_for`; None if it has none."""
+    if module == "millstream":
+        return "mlflow"
+    return next((f"mlflow.{name}" for name, ours in {**MODULES, **SUBMODULES}.items() if ours == module), None)
 
 
 class _AliasLoader(importlib.abc.Loader):

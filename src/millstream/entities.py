@@ -475,7 +475,7 @@ class ModelVersion(_Entity):
     last_updated_timestamp: Int64 | None = None
     current_stage: str = field(default_factory=lambda: ModelVersionStages.NONE.value)
     description: str | None = None
-    user_id: str = field(default_factory=str)
+    user_id: str | None = None
     source: str = field(default_factory=str)
     run_id: str = field(default_factory=str)
     status: ModelVersionStatus = field(default_factory=lambda: ModelVersionStatus.READY)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -226,7 +227,8 @@ class SourceRefused(InvalidValue):
     """A version would lead the server, or whoever loads it, to files that are not those of the named run or model."""
 
     def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"The source {source[:200]!r} cannot be registered: {reason}")
+        shown = re.sub("//[^/@]*@", "//…@", source[:200])  # without credentials
+        super().__init__(f"The source {shown!r} cannot be registered: {reason}")
 
 
 class WebhookNotFound(NotFound):

@@ -409,6 +409,33 @@ MAX_QUEUED_WRITES: Setting[int] = _setting(
     "MAX_QUEUED_WRITES", int, 10_000, "Writes waiting before the server answers 429."
 )
 
+# ---------------------------------------------------------------- scoring server
+SCORING_SERVER_REQUEST_TIMEOUT: Setting[float] = _setting(
+    "SCORING_SERVER_REQUEST_TIMEOUT", float, 60.0, "Seconds that a model may take for one request.", mlflow=True
+)
+MODELS_WORKERS: Setting[int] = _setting("MODELS_WORKERS", int, 1, "Processes of a scoring server.", mlflow=True)
+DISABLE_ENV_CREATION: Setting[bool] = _setting(
+    "DISABLE_ENV_CREATION",
+    _boolean,
+    False,
+    "Serve and predict in the running environment, whatever environment manager is asked for (as in images).",
+    mlflow=True,
+)
+SCORING_THREADS: Setting[int] = _setting("SCORING_THREADS", int, 4, "Predictions at once in one process.")
+SCORING_MAX_WAITING: Setting[int] = _setting(
+    "SCORING_MAX_WAITING", int, 256, "Requests that wait for a prediction before the scoring server answers 429."
+)
+SCORING_MAX_BODY_BYTES: Setting[int] = _setting(
+    "SCORING_MAX_BODY_BYTES", int, 64 << 20, "Largest body of a scoring request."
+)
+SCORING_BATCHING: Setting[bool] = _setting(
+    "SCORING_BATCHING", _boolean, False, "Predict requests together that wait for the same model."
+)
+SCORING_MAX_BATCH_ROWS: Setting[int] = _setting("SCORING_MAX_BATCH_ROWS", int, 1024, "Most rows of such a batch.")
+SCORING_BARE_TOKENS: Setting[bool] = _setting(
+    "SCORING_BARE_TOKENS", _boolean, False, "Answer NaN and infinities as bare tokens, as MLflow does, and not as null."
+)
+
 # ---------------------------------------------------------------- webhooks
 WEBHOOK_SECRET_ENCRYPTION_KEY: Setting[str | None] = _setting(
     "WEBHOOK_SECRET_ENCRYPTION_KEY",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import socket
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 from millstream.asgi import processes
 from millstream.server import run, service
+from millstream.webhooks import dispatcher
 
 
 class Reply:
@@ -176,6 +178,8 @@ class World:
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """Start servers with options of their own; they end with the session."""
     service.FOLD_INTERVAL_S = 3600  # folding changes the database at times of its own choice
+    dispatcher.POLL_INTERVAL_S = 3600  # so do deliveries
+    os.environ["MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT"] = "0.5"  # the receivers of these tests are nowhere
     servers: list[Server] = []
 
     def begin(**options: Any) -> Server:
@@ -185,6 +189,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
     yield begin
     for one in servers:
         one.close()
+    del os.environ["MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT"]
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import pytest
 
 from millstream.api import ENDPOINTS, wire
 from millstream.api.endpoint import ACCESS_RIGHTS, Stream
+from millstream.store.outbox import SqlOutbox
+from millstream.webhooks.dispatcher import Dispatcher
 
 PLAIN = {name: row for name, row in ENDPOINTS.items() if row.stream is None}
 STREAMS = {name: row for name, row in ENDPOINTS.items() if row.stream is not None}
@@ -63,6 +65,21 @@ def registered(w):
 
 def model_json(w):
     return json.dumps({"artifact_path": "m", "flavors": {}, "utc_time_created": "now", "run_id": w.run})
+
+
+def new_webhook(w, event=("PROMPT", "CREATED")):
+    body = {"name": "hook", "url": "https://192.0.1.1/", "events": [{"entity": event[0], "action": event[1]}]}
+    return w.server.post("webhooks", body).json()["webhook"]["webhook_id"]
+
+
+def failed_delivery(w):
+    """The webhook is disabled before its delivery is tried."""
+    webhook = new_webhook(w, ("REGISTERED_MODEL", "CREATED"))
+    w.server.post("registered-models/create", {"name": new_name()})
+    assert w.server.ask("PATCH", f"/api/2.0/mlflow/webhooks/{webhook}", {"status": "DISABLED"}).status == 200
+    Dispatcher(SqlOutbox(w.server.app.store.db), print).run_once()
+    (delivery,) = w.server.get(f"/api/2.0/millstream/webhooks/{webhook}/deliveries").json()["deliveries"]
+    return {"webhook_id": webhook, "delivery_id": delivery["delivery_id"]}
 
 
 EXAMPLES = {
@@ -136,6 +153,14 @@ EXAMPLES = {
     "artifacts.presign": lambda w: ({"artifact_path": "1/a"}, {}),
     "artifacts.presign_upload": lambda w: ({}, {"run_id": w.run, "path": "a"}),
     "artifacts.presign_download": lambda w: ({}, {"run_id": w.run, "path": "a/b.txt"}),
+    "webhooks.create": lambda w: ({}, {"name": "hook", "url": "https://192.0.1.1/", "events": [{"entity": "MODEL_VERSION", "action": "CREATED"}]}),
+    "webhooks.list_all": lambda w: ({}, {"max_results": 5}),
+    "webhooks.get": lambda w: ({"webhook_id": new_webhook(w)}, {}),
+    "webhooks.update": lambda w: ({"webhook_id": new_webhook(w)}, {"name": "other", "secret": "hush", "status": "DISABLED"}),
+    "webhooks.delete": lambda w: ({"webhook_id": new_webhook(w)}, {}),
+    "webhooks.test": lambda w: ({"webhook_id": new_webhook(w)}, {"event": {"entity": "MODEL_VERSION_TAG", "action": "SET"}}),
+    "webhooks.list_deliveries": lambda w: ({"webhook_id": new_webhook(w)}, {"status": "FAILED"}),
+    "webhooks.redeliver": lambda w: (failed_delivery(w), {}),
     "service.server_info": lambda w: ({}, {}),
     "service.version": lambda w: ({}, {}),
 }  # fmt: skip

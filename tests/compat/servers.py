@@ -64,9 +64,17 @@ def our_command(folder: Path, port: int) -> list[str]:
 
 
 @contextmanager
-def running(command: Sequence[str], folder: Path, port: int, *, timeout_s: float = 300) -> Iterator[Server]:
-    """The process of `command` once it answers; ended, with its children, at the end."""
+def running(
+    command: Sequence[str], folder: Path, port: int, *, timeout_s: float = 300, webhooks_at_home: bool = False
+) -> Iterator[Server]:
+    """The process of `command` once it answers; ended, with its children, at the end.
+
+    `webhooks_at_home`: webhooks may lead to receivers on this machine.
+    """
     log = folder / "server.log"
+    environment = clean_environment(MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS=str(webhooks_at_home).lower())
+    if webhooks_at_home:
+        environment["MLFLOW_WEBHOOK_ALLOWED_SCHEMES"] = "http"
     started = time.perf_counter()
     with open(log, "wb") as output:
         process = subprocess.Popen(
@@ -74,7 +82,7 @@ def running(command: Sequence[str], folder: Path, port: int, *, timeout_s: float
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=clean_environment(),
+            env=environment,
             start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
@@ -116,14 +124,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def official_server(folder: Path, workers: int | None = 1) -> Iterator[Server]:
+def official_server(folder: Path, workers: int | None = 1, *, webhooks_at_home: bool = False) -> Iterator[Server]:
     port = free_port()
-    with running(official_command(folder, port, workers), folder, port) as server:
+    with running(official_command(folder, port, workers), folder, port, webhooks_at_home=webhooks_at_home) as server:
         yield server
 
 
 @contextmanager
-def our_server(folder: Path) -> Iterator[Server]:
+def our_server(folder: Path, *, webhooks_at_home: bool = False) -> Iterator[Server]:
     port = free_port()
-    with running(our_command(folder, port), folder, port) as server:
+    with running(our_command(folder, port), folder, port, webhooks_at_home=webhooks_at_home) as server:
         yield server

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from millstream.entities import Metric, Param, RunTag
+from millstream.entities import Metric, ModelVersionTag, Param, RegisteredModelTag, RunTag
+from millstream.store.database import Session
+from millstream.store.registry import SqlRegistryStore
 from millstream.store.runs import load_runs
 from millstream.store.tracking import SqlTrackingStore
 
@@ -42,6 +44,46 @@ CALLS: list[tuple[str, int, Callable[[SqlTrackingStore, str], object]]] = [
     ("one tag: run, upsert", 2 + 2, lambda store, run: store.log_batch(run, [], [], [RunTag("k", "w")])),
     ("get_run: key, info, 3 kinds of data, 2 of inputs, outputs", 2 + 8, lambda store, run: store.get_run(run)),
 ]  # fmt: skip
+
+
+def of_registry(call: Callable[[SqlRegistryStore], object]) -> Callable[[SqlTrackingStore, str], object]:
+    return lambda store, run: call(store.registry)
+
+
+REGISTRY_CALLS: list[tuple[str, int, Callable[[SqlTrackingStore, str], object]]] = [
+    ("create: find, row, tag, history, hooks, 3 of the answer", 2 + 8, of_registry(lambda r: r.create_registered_model("n", "", [RegisteredModelTag("k", "v")]))),
+    ("get: key, row, tags, aliases, versions, their tags", 2 + 6, of_registry(lambda r: r.get_registered_model("m"))),
+    ("create version: lock, count, row, tag, history, hooks, 3 of the answer", 2 + 9, of_registry(lambda r: r.create_model_version("m", "s3://b/x", "", "", "", [ModelVersionTag("k", "v")], ""))),
+    ("get version: model, version, row, tags, aliases", 2 + 5, of_registry(lambda r: r.get_model_version("m", "1"))),
+    ("by alias: model, alias, version, row, tags, aliases", 2 + 6, of_registry(lambda r: r.get_model_version_by_alias("m", "a"))),
+    ("download: model, version, row, tags, aliases", 2 + 5, of_registry(lambda r: r.get_download_uri("m", "1"))),
+    ("move: lock, version, stage, others, model, history, 3 of the answer", 2 + 9, of_registry(lambda r: r.transition_model_version_stage("m", "1", "Production", True))),
+    ("set alias: lock, version, old, upsert, history, hooks", 2 + 6, of_registry(lambda r: r.set_alias("m", "a", "1"))),
+    ("set tag: lock, version, old, upsert, history, hooks", 2 + 6, of_registry(lambda r: r.set_model_version_tag("m", "1", "k", "w"))),
+    ("latest versions: model, 4 stages, row, tags, aliases", 2 + 8, of_registry(lambda r: r.get_latest_versions("m", []))),
+    ("history: one query", 2 + 1, of_registry(lambda r: r.get_history("m", None, 100, ""))),
+    ("search of models: prompts, keys, rows, tags, aliases, versions, their tags", 2 + 7, of_registry(lambda r: r.search_registered_models("", [], 100, ""))),
+    ("search of versions: prompts, keys, rows, tags", 2 + 4, of_registry(lambda r: r.search_model_versions("", [], 100, ""))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 20])
+@pytest.mark.parametrize(("what", "expected", "call"), REGISTRY_CALLS, ids=[what for what, _, _ in REGISTRY_CALLS])
+def test_a_call_of_the_registry_costs_the_same_however_much_is_registered(
+    store: SqlTrackingStore, size: int, what: str, expected: int, call: Callable[[SqlTrackingStore, str], object]
+) -> None:
+    def fill(session: Session) -> None:
+        registry = store.registry
+        for name in ["m", *(f"m{number}" for number in range(size))]:
+            registry.create_registered_model(name, None, [RegisteredModelTag("k", "v")])
+            for number in range(3):
+                registry.create_model_version(name, f"s3://b/{number}", "", "", "", [ModelVersionTag("k", "v")], "")
+            registry.set_alias(name, "a", "1")
+
+    store.db.write(fill)
+    with counted(store) as statements:
+        call(store, "")
+    assert len(statements) == expected, statements
 
 
 @pytest.mark.parametrize(("what", "expected", "call"), CALLS, ids=[what for what, _, _ in CALLS])

@@ -56,8 +56,9 @@ LAYERS: dict[str, frozenset[str]] = {
     "migrate": frozenset({"store", "client", "artifacts", "api"}),
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
+    "autologging": frozenset({"tracking", "models", "client", "data"}),
     "serving": frozenset({"models", "environments", "asgi", "client", "artifacts", "api"}),
-    "models": frozenset({"environments", "client", "artifacts", "data", "media", "api"}),
+    "models": frozenset({"environments", "client", "artifacts", "data", "media", "api", "alias"}),
     "environments": frozenset(),
     "data": frozenset({"artifacts"}),
     "client": frozenset({"media", "artifacts", "api"}),
@@ -82,7 +83,7 @@ LAZY: dict[str, frozenset[str]] = {
     ),  # a dataset without a source is the running program's; schemas
     "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
-    "models": frozenset({"tracking", "autologging", "alias"}),  # the active run and experiment; a flavor's `autolog`
+    "models": frozenset({"tracking", "autologging"}),  # the active run and experiment; a flavor's `autolog`
     "server": frozenset({"client"}),
 }
 """Further folders that functions may import when they are called."""

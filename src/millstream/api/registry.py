@@ -111,7 +111,7 @@ class CreateModelVersion(Signed):
     run_id: str = ""
     tags: list[ModelVersionTag] = field(default_factory=list)
     run_link: str = ""
-    description: str | None = None
+    description: str = ""
     model_id: str = ""
 
 

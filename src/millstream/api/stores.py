@@ -178,7 +178,7 @@ class RegistryStore(Protocol):
         source: str,
         run_id: str,
         run_link: str,
-        description: str | None,
+        description: str,
         tags: Sequence[ModelVersionTag],
         model_id: str,
         user: str = "",

@@ -18,10 +18,14 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "experiments": ("experiments", "experiments"),
     "runs": ("runs", "runs"),
     "artifacts": ("artifacts", "artifacts"),
+    "models": ("models", "models"),
+    "envs": ("envs", "envs"),
     "gc": ("store", "gc"),
     "db": ("store", "db"),
     "import": ("migrate", "import_command"),
     "sync": ("sync", "sync"),
+    "registry": ("model_registry", "registry"),
+    "webhooks": ("webhooks", "webhooks"),
     "doctor": ("doctor", "doctor"),
 }
 

@@ -92,14 +92,18 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
     @property
     def registry_uri(self) -> str:
         """Of the model registry."""
-        return self.tracking_uri if self._registry_uri is None else redact(self._registry_uri)
+        return self.tracking_uri if self._registry_uri in self._own_uris else redact(self._registry_uri or "")
 
     def _registry_call(self, endpoint: Endpoint[Req, Res], req: Req) -> Res:
         """A call of the model registry; one in the tracking store sees everything logged before."""
-        uri = self._registry_uri
-        if uri is None or uri == self.transport.given_uri:
+        if self._registry_uri in self._own_uris:
             return self._call(endpoint, req)
-        return open_transport(uri).call(endpoint, req)
+        return open_transport(self._registry_uri).call(endpoint, req)
+
+    @property
+    def _own_uris(self) -> tuple[str | None, ...]:
+        """What may be given for a registry in the tracking store."""
+        return (None, self.transport.given_uri, self.transport.uri)
 
     def _server_id(self, run_id: str) -> str:
         """The run's id at the server: another one only for runs that were started offline, at a foreign server."""

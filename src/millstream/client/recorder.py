@@ -366,8 +366,13 @@ class Recorder:
             shutil.copy2(local_path, place / (name or os.path.basename(local_path)))
         self.journal.put(records.File(run_id, place.name, artifact_path or ""))
 
-    def end_run(self, run_id: str, status: str = "FINISHED", end_time: int | None = None) -> None:
-        """Record the end, then wait like `flush(run_id)`; journals of forked workers that ended are delivered as well."""
+    def end_run(
+        self, run_id: str, status: str = "FINISHED", end_time: int | None = None, *, wait: bool = True
+    ) -> None:
+        """Record the end, then wait like `flush(run_id)`; journals of forked workers that ended are delivered as well.
+
+        Without `wait` the end goes its way through the journal like a metric, and nothing of it is raised here.
+        """
         now = time.time_ns() // 1_000_000 if end_time is None else end_time
         req = runs.UpdateRun(checks.run_id(run_id), RunStatus(status), now)
         if (offline := self.offline_run(run_id)) is not None:
@@ -379,7 +384,8 @@ class Recorder:
                 self.transport.call(runs.update, req)
             else:
                 self.call_later(runs.update, run_id, req)
-                self.flush(run_id, adopt=True)
+                if wait:
+                    self.flush(run_id, adopt=True)
         finally:
             self._params.pop(run_id, None)
             for name in [name for name in list(self._appenders) if name[0] == run_id]:  # threads may add to it

@@ -155,7 +155,7 @@ class RegistryMethods:
             run_id or "",
             rows,
             run_link or "",
-            description,
+            description or "",
             model_id or "",
             **_signed(comment),
         )

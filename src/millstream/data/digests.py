@@ -6,7 +6,7 @@ The rules are MLflow's, so the same data has the same digest in both. Changing o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,14 +83,26 @@ def of_streams(*streams: np.ndarray[Any, Any]) -> str:
     return _short(digest)
 
 
-def _hash_array(digest: Any, array: np.ndarray[Any, Any]) -> None:
+def of_head(head: np.ndarray[Any, Any], shape: Sequence[int], targets: np.ndarray[Any, Any] | None = None) -> str:
+    """What `of_arrays` gives for an array of which only the first rows are at hand: at least 10,000 elements, or all."""
+    digest = hashlib.md5(usedforsecurity=False)
+    _hash_array(digest, head, shape)
+    if targets is not None:
+        _hash_array(digest, targets)
+    return _short(digest)
+
+
+def _hash_array(digest: Any, array: np.ndarray[Any, Any], shape: Sequence[int] | None = None) -> None:
+    import math
+
     import numpy as np
     import pandas as pd
 
-    flat = array.flatten()[:MAX_ROWS]
+    shape = array.shape if shape is None else shape
+    flat = array.flat[:MAX_ROWS]  # copies no more than that
     try:
         digest.update(pd.util.hash_array(flat).tobytes())
     except TypeError:  # objects that pandas cannot hash
-        digest.update(np.int64(array.size).tobytes())
-    for size in array.shape:
+        digest.update(np.int64(math.prod(shape)).tobytes())
+    for size in shape:
         digest.update(np.int64(size).tobytes())

@@ -20,7 +20,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from msgspec import Struct
@@ -97,8 +97,13 @@ class Recorder:
         return module
 
     def _note(self, name: str, depth: int) -> None:
-        frame = sys._getframe(depth + 1)
-        self.seen.add((name.partition(".")[0], str(frame.f_globals.get("__file__") or ""), frame.f_lineno))
+        frame: FrameType | None = sys._getframe(depth + 1)
+        while frame is not None and "__name__" not in frame.f_globals:  # text that somebody executes
+            frame = frame.f_back
+        if frame is not None and not frame.f_code.co_filename.startswith(
+            "<frozen "
+        ):  # Python's importer, for compiled modules
+            self.seen.add((name.partition(".")[0], str(frame.f_globals.get("__file__") or ""), frame.f_lineno))
 
 
 def summarise(seen: set[Import], model_code: Path) -> Captured:

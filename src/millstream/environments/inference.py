@@ -22,6 +22,7 @@ from millstream import settings
 from millstream.environments.capture import Captured, Request
 from millstream.environments.installed import pinned, required_by
 from millstream.environments.requirements import OFFICIAL, OURS, parse
+from millstream.environments.shape import import_shape
 from millstream.errors import EnvironmentFailed
 
 logger = logging.getLogger("millstream")
@@ -73,11 +74,32 @@ def select(captured: Captured, defaults: Sequence[str]) -> list[str]:
     return sorted([pinned(name) for name in kept - set(always)] + list(always.values()))
 
 
+_seen: dict[tuple[str, str, bool], Captured] = {}
+"""What was captured in this process, by the shape of the model; see `shape`."""
+
+_MAX_SEEN = 256
+
+
 def capture(model_root: Path, flavor: str, *, runs_example: bool = True) -> Captured:
-    """Load a model in a clean process and say what it imported. Raises EnvironmentFailed."""
+    """What a model imports: seen in a clean process, or known from a model of the same shape. Raises EnvironmentFailed."""
+    shape = import_shape(model_root)
+    if shape is None:
+        return _see(model_root, flavor, runs_example)
+    key = (shape, flavor, runs_example)
+    if key not in _seen:
+        captured = _see(model_root, flavor, runs_example)
+        if captured.direct or captured.local_files:  # code of the user's, which may change
+            return captured
+        if len(_seen) >= _MAX_SEEN:
+            _seen.clear()
+        _seen[key] = captured
+    return _seen[key]
+
+
+def _see(model_root: Path, flavor: str, runs_example: bool) -> Captured:
     timeout_s = (
         settings.INPUT_EXAMPLE_INFERENCE_TIMEOUT.get()
-        if runs_example
+        if runs_example and (model_root / "input_example.json").exists()
         else settings.REQUIREMENTS_INFERENCE_TIMEOUT.get()
     )
     with tempfile.TemporaryDirectory(prefix="millstream-inference-") as folder:

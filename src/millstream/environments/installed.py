@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
+import re
+import sys
 from collections.abc import Collection, Iterable
+from functools import cached_property
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+_VERSION = re.compile(r"^Version:(.*)$", re.MULTILINE)
 
 
 def python_version() -> str:
@@ -19,9 +25,11 @@ def python_version() -> str:
 def version_of(name: str) -> str | None:
     """The installed version of a distribution, without its local part (`2.3.0+cpu`); None if it is not installed."""
     try:
-        text = importlib.metadata.version(name)
+        distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+    found = _VERSION.search(distribution.read_text("METADATA") or "")  # parsing all of it takes 5 ms
+    text = found[1].strip() if found else distribution.version
     try:
         return Version(text).public
     except InvalidVersion:
@@ -78,36 +86,82 @@ def distributions_of(files: Collection[str]) -> dict[str, str]:
     Args:
         files: absolute paths (`__file__` of modules).
     Returns:
-        Canonical name of the distribution by file; files of none (the standard library, the user's own) are left out.
+        Canonical name of the distribution by file; files of none (the standard library, the user's own, packages installed
+        as editable) are left out.
     """
-    from pathlib import Path
+    records = {folder: _records(folder) for folder in _folders_of_distributions()}
+    by_top: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        for folder in records:
+            if file.startswith(folder + os.sep):
+                below = file[len(folder) + 1 :]
+                by_top.setdefault((folder, below.partition(os.sep)[0]), []).append(below)
+                break
+    owners: dict[str, str] = {}
+    for (folder, top), found in by_top.items():
+        init = os.path.join(top, "__init__.py")
+        is_package = os.path.isfile(os.path.join(folder, init))  # else a module, or a namespace that several share
+        whole = _owner(top, init, records[folder]) if is_package else None
+        for below in found:
+            owner = whole or _owner(top, below, records[folder])
+            if owner is not None:
+                owners[os.path.join(folder, below)] = owner
+    return owners
 
-    by_file: dict[str, str] = {}
-    by_root: dict[Path, list[importlib.metadata.Distribution]] = {}
-    wanted = {Path(file) for file in files}
-    for distribution in importlib.metadata.distributions():
-        root = Path(str(distribution.locate_file("")))
-        by_root.setdefault(root, []).append(distribution)
-    for root, found in by_root.items():
-        below = {file.relative_to(root).as_posix(): str(file) for file in wanted if file.is_relative_to(root)}
-        if not below:
-            continue
-        tops = {path.partition("/")[0] for path in below}
-        for distribution in found:
-            for owned in _recorded(distribution, tops):
-                if owned in below:
-                    by_file.setdefault(below[owned], canonicalize_name(distribution.metadata["Name"]))
-    return by_file
+
+def installed_distributions() -> list[str]:
+    """Name and version of all that is installed, as the names of their metadata folders; cheap, nothing is read."""
+    return sorted(
+        name
+        for folder in _folders_of_distributions()
+        for name in os.listdir(folder)
+        if name.endswith(_METADATA_FOLDERS)
+    )
 
 
-def _recorded(distribution: importlib.metadata.Distribution, tops: set[str]) -> Iterable[str]:
-    """Paths of a distribution's files below some top-level names, from its RECORD (or the like)."""
-    text = distribution.read_text("RECORD")
-    if text is None:
-        for file in distribution.files or ():
-            yield file.as_posix()
-        return
-    for line in text.splitlines():
-        path = line[1 : line.index('"', 1)] if line.startswith('"') else line.partition(",")[0]
-        if path.partition("/")[0] in tops:
-            yield path
+_METADATA_FOLDERS = (".dist-info", ".egg-info")
+
+
+def _folders_of_distributions() -> list[str]:
+    """The folders on `sys.path` that hold installed distributions, the innermost first."""
+    folders = {os.path.abspath(entry) for entry in sys.path if entry and os.path.isdir(entry)}
+    return sorted(
+        (folder for folder in folders if any(name.endswith(_METADATA_FOLDERS) for name in os.listdir(folder))),
+        key=len,
+        reverse=True,
+    )
+
+
+class _Record:
+    """The list of a distribution's files, read when it is first asked for."""
+
+    def __init__(self, folder: str) -> None:
+        self.name = canonicalize_name(os.path.basename(folder).rpartition(".")[0].split("-")[0])
+        self._folder = folder
+
+    @cached_property
+    def _text(self) -> str:
+        for name in ("RECORD", "installed-files.txt", "SOURCES.txt"):
+            try:
+                with open(os.path.join(self._folder, name), encoding="utf-8", errors="replace") as file:
+                    return "\n" + file.read().replace("\n../", "\n")
+            except OSError:
+                continue
+        return ""
+
+    def holds(self, below: str) -> bool:
+        """Whether a path, relative to the folder of the distribution, is one of its files."""
+        return any(f"\n{below}{end}" in self._text for end in (",", "\n")) or f'\n"{below}"' in self._text
+
+
+def _records(folder: str) -> list[_Record]:
+    return [_Record(os.path.join(folder, name)) for name in os.listdir(folder) if name.endswith(_METADATA_FOLDERS)]
+
+
+def _owner(top: str, below: str, records: list[_Record]) -> str | None:
+    """The distribution that holds a file; one that is called like the package is asked first."""
+    likely = canonicalize_name(top.removesuffix(".py"))
+    for record in sorted(records, key=lambda record: record.name != likely):
+        if record.holds(below):
+            return record.name
+    return None

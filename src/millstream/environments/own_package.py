@@ -34,18 +34,10 @@ def own_files() -> dict[str, Path]:
     }
 
 
-def own_digest() -> str:
-    """Hash of all that the wheel would hold."""
-    digest = hashlib.sha256()
-    for name, data in _contents():
-        digest.update(f"{name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()[:24]
-
-
 def own_wheel(folder: Path) -> Path:
-    """The wheel below `folder`, made if it is not there yet."""
-    wheel = folder / own_digest() / f"{OURS}-{VERSION}-py3-none-any.whl"
+    """The wheel of the code as it is now, below `folder` in a folder named by its hash; made if it is not there yet."""
+    contents = list(_contents())
+    wheel = folder / _digest(contents) / f"{OURS}-{VERSION}-py3-none-any.whl"
     if wheel.is_file():
         os.utime(wheel)
         return wheel
@@ -53,16 +45,23 @@ def own_wheel(folder: Path) -> Path:
     draft = wheel.with_name(f"{secrets.token_hex(8)}.draft")
     try:
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            record = []
-            for name, data in _contents():
+            for name, data in contents:
                 _put(archive, name, data)
-                record.append(f"{name},sha256={_url_safe(data)},{len(data)}\n")
+            record = [f"{name},sha256={_url_safe(data)},{len(data)}\n" for name, data in contents]
             name = f"{_dist_info()}/RECORD"
             _put(archive, name, ("".join(record) + f"{name},,\n").encode())
         draft.rename(wheel)
     finally:
         draft.unlink(missing_ok=True)
     return wheel
+
+
+def _digest(contents: list[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, data in contents:
+        digest.update(f"{name}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()[:24]
 
 
 def _contents() -> Iterator[tuple[str, bytes]]:

@@ -27,7 +27,7 @@ from millstream.environments.cache import Entry, Manager
 from millstream.environments.conda import conda_dependencies
 from millstream.environments.installed import python_version
 from millstream.environments.interpreters import find_interpreter
-from millstream.environments.own_package import own_digest, own_wheel
+from millstream.environments.own_package import own_wheel
 from millstream.environments.requirements import OFFICIAL, OURS, Line, merge, parse
 from millstream.environments.spec import EnvironmentSpec
 from millstream.environments.tools import beside_or_on_path, find_conda, find_uv
@@ -128,7 +128,8 @@ class _Plan(Struct, frozen=True):
     constraints: list[str]
     build: list[str]
     conda: dict[str, Any] | None
-    install_millstream: bool
+    own_wheel: str
+    """Path of Millstream's wheel, whose folder is named by its contents; "" where it is not installed."""
 
     @property
     def folder(self) -> Path:
@@ -145,7 +146,8 @@ class _Plan(Struct, frozen=True):
 
 def _plan(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, overrides: Sequence[str]) -> _Plan:
     python = spec.python or python_version()
-    if install_millstream and tuple(int(part) for part in python.split(".")[:2]) < _LOWEST_PYTHON:
+    asked = tuple(int(part) for part in python.split(".")[:2])
+    if install_millstream and asked < _LOWEST_PYTHON[: len(asked)]:
         lowest = ".".join(map(str, _LOWEST_PYTHON))
         raise InvalidValue(
             f"The model was made with Python {python}, and Millstream needs {lowest} or later to run in its environment. "
@@ -154,14 +156,16 @@ def _plan(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, ove
     replaced = parse(overrides, "the overriding requirements").lines
     names = {line.name for line in replaced if line.name}
     chosen = [line for line in spec.lines if line.name not in names and _is_installed(line, install_millstream)]
-    lines = [_absolute(line, spec.folder) for line in merge([*chosen, *replaced])]
+    merged = merge([*chosen, *replaced])
+    lines = [_absolute(line, spec.folder) for line in merged]
     constraints = [line.text for line in spec.constraints if _is_installed(line, install_millstream)]
     build = [line.text for line in spec.build] if manager == "virtualenv" else []
     conda = _conda_content(spec, python, lines) if manager == "conda" else None
-    own = own_digest() if install_millstream else ""
-    parts = [1, sys.platform, platform.machine(), manager, python, lines, constraints, build, conda, own]
+    own = str(own_wheel(cache.cache_root() / "wheels")) if install_millstream else ""
+    contents = [_content(line, spec.folder) for line in merged]
+    parts = [1, sys.platform, platform.machine(), manager, python, contents, constraints, build, conda, own]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
-    return _Plan(f"ms-{digest}", manager, python, lines, constraints, build, conda, install_millstream)
+    return _Plan(f"ms-{digest}", manager, python, lines, constraints, build, conda, own)
 
 
 def _is_installed(line: Line, install_millstream: bool) -> bool:
@@ -178,6 +182,14 @@ def _absolute(line: Line, folder: Path) -> str:
         return line.text
     path, mark, fragment = line.text.partition("#")
     return (folder / path).resolve().as_uri() + mark + fragment
+
+
+def _content(line: Line, folder: Path) -> str:
+    """What of a line decides the environment: of a wheel in the model its bytes, wherever the model was fetched to."""
+    path = folder / line.text.partition("#")[0]
+    if _absolute(line, folder) == line.text or not path.is_file():
+        return _absolute(line, folder)
+    return f"{line.text} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _conda_content(spec: EnvironmentSpec, python: str, lines: Sequence[str]) -> dict[str, Any]:
@@ -324,9 +336,9 @@ def _make_with_conda(plan: _Plan, steps: _Steps) -> None:
     file.write_text(yaml.safe_dump(plan.conda, sort_keys=False), encoding="utf-8")
     verb = ["create", "--yes"] if Path(conda).name == "micromamba" else ["env", "create"]
     steps.run([conda, *verb, "--prefix", str(plan.prefix), "--file", str(file)], "make a conda environment")
-    if plan.install_millstream:
+    if plan.own_wheel:
         pip = [str(plan.interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        steps.run([*pip, str(own_wheel(cache.cache_root() / "wheels"))], "install Millstream")
+        steps.run([*pip, plan.own_wheel], "install Millstream")
 
 
 _MAKERS: dict[Manager, Callable[[_Plan, _Steps], None]] = {
@@ -343,13 +355,13 @@ def _what_to_install(plan: _Plan, steps: _Steps) -> list[str]:
         arguments += ["-r", str(steps.folder / "requirements.txt")]
     if plan.constraints:
         arguments += ["-c", str(steps.folder / "constraints.txt")]
-    if plan.install_millstream:
-        arguments.append(str(own_wheel(cache.cache_root() / "wheels")))
+    if plan.own_wheel:
+        arguments.append(plan.own_wheel)
     return arguments
 
 
 def _is_something(plan: _Plan) -> bool:
-    return bool(plan.lines) or plan.install_millstream
+    return bool(plan.lines or plan.own_wheel)
 
 
 def _no_interpreter(minor: str) -> str:

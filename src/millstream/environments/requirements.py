@@ -83,8 +83,9 @@ class Line(Struct, frozen=True):
 
     @property
     def names_a_local_file(self) -> bool:
-        target = self.requirement.url or "" if self.kind == "package" else self.text
-        return urlsplit(target).scheme in ("file", "git+file") or (self.kind == "file" and not _SCHEME.match(self.text))
+        """Also an index or a folder of packages that lies on this machine."""
+        target = self.text.rpartition(" ")[2] if self.kind != "package" else self.requirement.url or ""
+        return urlsplit(target).scheme in ("file", "git+file") or (self.kind == "file" and not _SCHEME.match(target))
 
 
 class Parsed(Struct, frozen=True):
@@ -165,7 +166,7 @@ class _Reader:
 
     def _check_local(self, line: Line, folder: Path) -> None:
         path = line.text.partition("#")[0].partition("[")[0]
-        if line.kind == "package" or _SCHEME.match(path) or Path(path).is_absolute():
+        if line.kind != "file" or _SCHEME.match(path) or Path(path).is_absolute():
             reason = "it names a place on the machine that wrote it: replace it by one that can be reached from here"
             raise InvalidRequirement(line.text, reason, line.origin)
         assert self.within is not None
@@ -297,7 +298,10 @@ def _check_url(url: str, text: str, origin: str) -> None:
         refuse(f"{url!r} is no URL that can be installed from; these are: {', '.join(sorted(_SCHEMES))}")
     if re.search(r"\s", url):
         refuse("a URL holds no blanks")
-    if (parts.hostname is None) != (parts.scheme.lower() in ("file", "git+file") and not parts.hostname):
+    is_local = parts.scheme.lower() in ("file", "git+file")
+    if is_local and (parts.netloc or not parts.path.startswith("/")):
+        refuse("the URL of a file is file:///, and then its whole path")
+    if not is_local and not parts.hostname:
         refuse("the URL names no host")
     if (parts.hostname or "").startswith("-") or (parts.username or "").startswith("-"):
         refuse("neither host nor user may begin with '-'")

@@ -7,6 +7,8 @@ that a file names must lie in the same folder.
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +77,20 @@ class EnvironmentSpec(Struct, frozen=True):
         return cls("", *_merged(parse(lines, REQUIREMENTS, folder=root, within=root)), folder=root)
 
     @classmethod
+    def from_requirements(
+        cls, lines: Iterable[str], python: str = "", *, folder: Path | None = None
+    ) -> EnvironmentSpec:
+        """From requirement lines of the caller's own; relative paths are relative to `folder`, else the working directory."""
+        base = Path.cwd() if folder is None else folder
+        return cls(python, *_merged(parse(lines, folder=base)), folder=base)
+
+    @classmethod
     def from_python_env(cls, path: Path, *, within: Path | None = None) -> EnvironmentSpec:
         """From a python_env.yaml. `within` is for somebody else's file: the folder that it may not lead out of."""
         content = read_mapping(path)
         python = content.get("python")
         text = "" if python is None else str(python)
-        if text and isinstance(python, float) and python < 3.5:  # 3.10 without quotes
+        if isinstance(python, float) and re.fullmatch(r"3\.[1-4]", text):  # 3.10 without quotes
             raise InvalidValue(f"{path.name} asks for Python {text}; write the version in quotes: python: '3.10'.")
         if text and not PYTHON_VERSION.fullmatch(text):
             raise InvalidValue(

@@ -13,12 +13,17 @@ import importlib
 from typing import Any
 
 _HOMES: dict[str, str] = {
-    "enforcement": "validate_schema",
-    "examples": "convert_input_example_to_serving_input",
-    "mlmodel": "Model ModelInfo get_model_info",
-    "signature": "ModelSignature infer_signature set_signature",
-    "trust": "UntrustedModel",
+    "environments": "update_model_requirements",
+    "models.enforcement": "validate_schema",
+    "models.examples": "convert_input_example_to_serving_input",
+    "models.mlmodel": "Model ModelInfo get_model_info",
+    "models.pyfunc.code_models": "ModelConfig set_model",
+    "models.signature": "ModelSignature infer_signature set_signature",
+    "models.trust": "UntrustedModel",
+    "serving": "build_docker predict validate_serving_input",
 }
+"""Which module brings which names."""
+
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = list(_HOME_OF)
@@ -27,7 +32,7 @@ __all__ = list(_HOME_OF)
 def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"millstream.models.{_HOME_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"millstream.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
 

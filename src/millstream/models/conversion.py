@@ -177,11 +177,13 @@ def _conform_array(value: Any, wanted: Array, where: str) -> Any:
     is_array = kind_of(value) == "array" and value.ndim > 0
     if not isinstance(value, list) and not is_array:
         raise Mismatch(where, _kind(value), wanted, "Give a list or an array.")
+    if is_array and value.dtype.kind != "O":
+        return _conform_ndarray(value, wanted, where)
     element = wanted.dtype
     if not isinstance(element, DataType):
         return [conform(each, element, f"{where}[{index}]") for index, each in enumerate(value)]
     if is_array:
-        return _conform_ndarray(value, wanted, element, where)
+        value = value.tolist()
     exact = _EXACT.get(element)
     if all(type(each) is exact for each in value):
         return value
@@ -192,14 +194,21 @@ def _conform_array(value: Any, wanted: Array, where: str) -> Any:
     return convert(pd.Series(value), element, where).tolist()
 
 
-def _conform_ndarray(value: Any, wanted: Array, element: DataType, where: str) -> Any:
+def _conform_ndarray(value: Any, wanted: Array, where: str) -> Any:
+    """An array of as many dimensions as lists nest in `wanted`."""
     import pandas as pd
 
-    if value.ndim != 1:
-        raise Mismatch(where, f"an array of shape {value.shape}", wanted)
+    element: Type = wanted
+    depth = 0
+    while isinstance(element, Array):
+        element, depth = element.dtype, depth + 1
+    if isinstance(element, AnyType):
+        return value
+    if not isinstance(element, DataType) or value.ndim != depth:
+        raise Mismatch(where, _kind(value), wanted)
     if value.dtype == element.to_numpy() or (element is DataType.string and value.dtype.kind == "U"):
         return value
-    return convert(pd.Series(value), element, where).to_numpy()
+    return convert(pd.Series(value.ravel()), element, where).to_numpy().reshape(value.shape)
 
 
 def _conform_map(value: Mapping[Any, Any], wanted: Map, where: str) -> dict[str, Any]:

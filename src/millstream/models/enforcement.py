@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,15 @@ from millstream.models.types import ColSpec, Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["enforce_inputs", "enforce_params"]
+__all__ = ["enforce_inputs", "enforce_params", "validate_schema"]
 
 logger = logging.getLogger(__name__)
 
 _SHOWN = 500
 """Characters of the data and of the schema that an error shows."""
+_REPR = reprlib.Repr()
+_REPR.maxlist = _REPR.maxdict = 20
+_REPR.maxstring, _REPR.maxother = _SHOWN, 4 * _SHOWN
 
 
 def enforce_inputs(data: Any, schema: Schema) -> Any:
@@ -39,8 +43,8 @@ def enforce_inputs(data: Any, schema: Schema) -> Any:
     Args:
         data: a frame of pandas, polars or Spark, a Series, an array, a sparse matrix, a dict, a list or a single value.
     Returns:
-        Columns: a new pandas frame of the schema's columns in its order (it may share memory with `data`); for a Spark
-        frame, a Spark frame. Tensors: the array or sparse matrix, or a dict of arrays if they are named.
+        Columns: a new pandas frame of the schema's columns in its order, which the model may change; for a Spark frame, a Spark
+        frame. Tensors: the array or sparse matrix, or a dict of arrays if they are named.
     Raises:
         InvalidValue: names each column that does not fit, what it is and what the model takes; shows the beginning of the
             data and the schema unless `DISABLE_SCHEMA_DETAILS` is set.
@@ -48,11 +52,16 @@ def enforce_inputs(data: Any, schema: Schema) -> Any:
     if not schema.is_tensor_spec() and kind_of(data) == "frame":
         plan = _plan(schema)
         if plan.fits(data):
-            return data.copy(deep=False)
+            return _apart(data)
     try:
         return enforce_tensors(data, schema) if schema.is_tensor_spec() else _enforce_columns(data, schema)
     except InvalidValue as error:
         raise _explained(error, data, schema) from None
+
+
+def validate_schema(data: Any, expected_schema: Schema) -> None:
+    """Whether a model with these inputs would take the data: raises InvalidValue, as `predict` would, if not."""
+    enforce_inputs(data, expected_schema)
 
 
 def _explained(error: InvalidValue, data: Any, schema: Schema) -> InvalidValue:
@@ -60,7 +69,7 @@ def _explained(error: InvalidValue, data: Any, schema: Schema) -> InvalidValue:
         return InvalidValue(
             "The data does not fit the input schema of the model. MILLSTREAM_DISABLE_SCHEMA_DETAILS hides the details."
         )
-    shown = " ".join(repr(data)[: 4 * _SHOWN].split())
+    shown = " ".join(_REPR.repr(data).split())
     return InvalidValue(
         f"The data does not fit the input schema of the model. {error.message} Schema: {_cut(repr(schema))}. "
         f"Data: {_cut(shown)}"
@@ -71,24 +80,35 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def _apart(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame that the model may change without changing the caller's: pandas 3 copies what is written to, when it is."""
+    import pandas as pd
+
+    return frame.copy(deep=int(pd.__version__.partition(".")[0]) < 3)
+
+
 # ---------------------------------------------------------------- the plan of a schema
 class Plan(Struct):
     """What a schema of columns asks of a frame, worked out once per schema.
 
-    `dtypes` are those of a frame that needs no work; None if some column always does (arrays, objects, maps).
+    Attributes:
+        names: None for columns without names.
+        dtypes: per column, those that need no work; empty for arrays, objects and maps, whose values are always looked at.
+        layouts: lists of dtypes of whole frames that need no work.
     """
 
     columns: list[ColSpec]
     names: pd.Index | None
-    dtypes: list[Any] | None
+    dtypes: list[tuple[Any, ...]]
+    layouts: tuple[list[Any], ...]
 
-    def fits(self, frame: Any) -> bool:
+    def fits(self, frame: pd.DataFrame) -> bool:
         """Whether the frame has exactly these columns, in this order, of these dtypes."""
-        if self.dtypes is None or len(frame.columns) != len(self.dtypes):
+        if len(frame.columns) != len(self.columns):
             return False
         if self.names is not None and not frame.columns.equals(self.names):
             return False
-        return frame.dtypes.tolist() == self.dtypes  # type: ignore[no-any-return]
+        return frame.dtypes.tolist() in self.layouts
 
 
 def _plan(schema: Schema) -> Plan:
@@ -99,16 +119,22 @@ def _plan(schema: Schema) -> Plan:
 
         columns = [each for each in schema.inputs if isinstance(each, ColSpec)]
         names = pd.Index([each.name for each in columns]) if schema.has_input_names() else None
-        known = [_dtype(each) for each in columns]
-        plan = schema.__dict__["_plan"] = Plan(columns, names, None if None in known else known)
+        dtypes = [_dtypes(each) for each in columns]
+        layouts = ([each[0] for each in dtypes], [each[-1] for each in dtypes]) if all(dtypes) else ()
+        plan = schema.__dict__["_plan"] = Plan(columns, names, dtypes, layouts)
     return plan
 
 
-def _dtype(column: ColSpec) -> Any:
-    """The dtype that needs no work. Text may be two dtypes, which is left to `convert`."""
-    if not isinstance(column.type, DataType) or column.type in (DataType.string, DataType.binary):
-        return None
-    return column.type.to_numpy()
+def _dtypes(column: ColSpec) -> tuple[Any, ...]:
+    """The dtypes that need no work. Text has two with pandas 3, `str` and `object`."""
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(column.type, DataType):
+        return ()
+    if column.type is DataType.string:
+        return pd.Series(dtype=str).dtype, np.dtype(object)
+    return (np.dtype(column.type.to_pandas()),)
 
 
 # ---------------------------------------------------------------- columns
@@ -116,18 +142,33 @@ def _enforce_columns(data: Any, schema: Schema) -> Any:
     if kind_of(data) == "spark":
         return _enforce_spark(data, schema)
     frame = _as_frame(data, schema)
-    chosen = _chosen(frame, schema)
-    columns, problems = {}, []
-    for name, spec in chosen:
+    given = frame.dtypes.tolist()
+    chosen = _chosen(list(frame.columns), schema)
+    converted, problems = {}, []
+    for position, spec, dtypes in chosen:
+        if given[position] in dtypes:
+            continue
         try:
-            columns[name] = _enforce_column(frame[name], spec, f"Column {name!r}")
+            column = frame.iloc[:, position]
+            converted[position] = _enforce_column(column, spec, f"Column {frame.columns[position]!r}")
         except Mismatch as error:
             problems.append(error.message)
     if problems:
-        raise InvalidValue(" ".join(problems[:20]))
+        raise InvalidValue(" ".join(problems[:_PROBLEMS]))
+    positions = [position for position, _, _ in chosen]
+    if not converted:
+        is_whole = positions == list(range(len(given)))
+        return _apart(frame) if is_whole else frame.iloc[:, positions]
     import pandas as pd
 
-    return pd.DataFrame(columns, index=None if not columns else next(iter(columns.values())).index)
+    columns = [converted[each] if each in converted else frame.iloc[:, each] for each in positions]
+    enforced = pd.DataFrame({index: column.array for index, column in enumerate(columns)}, index=frame.index)
+    enforced.columns = frame.columns[positions]
+    return enforced
+
+
+_PROBLEMS = 20
+"""Columns that an error names at most."""
 
 
 def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> pd.Series:
@@ -144,38 +185,35 @@ def _enforce_column(values: pd.Series, spec: ColSpec, where: str) -> pd.Series:
     return pd.Series(found, dtype=object, index=values.index)
 
 
-def _chosen(frame: Any, schema: Schema) -> list[tuple[Any, ColSpec]]:
-    """The frame's columns that the model takes, in its order. Raises InvalidValue listing those that are missing."""
-    specs = [each for each in schema.inputs if isinstance(each, ColSpec)]
-    given = list(frame.columns)
-    if not schema.has_input_names():
-        if len(given) < len(specs):
-            raise InvalidValue(f"The model takes {len(specs)} columns, {len(given)} are given.")
-        return list(zip(given, specs, strict=False))
-    names = [spec.name for spec in specs]
-    extra = [name for name in given if name not in names]
-    missing = [spec.name for spec in specs if spec.required and spec.name not in given]
+def _chosen(given: list[Any], schema: Schema) -> list[tuple[int, ColSpec, tuple[Any, ...]]]:
+    """The columns that the model takes, in its order: where each is among the given ones, what it has to be, and the dtypes that
+    need no work. Raises InvalidValue listing columns that are missing."""
+    plan = _plan(schema)
+    if plan.names is None:
+        if len(given) < len(plan.columns):
+            raise InvalidValue(f"The model takes {len(plan.columns)} columns, {len(given)} are given.")
+        return list(zip(range(len(plan.columns)), plan.columns, plan.dtypes, strict=True))
+    where = {name: position for position, name in enumerate(given)}
+    wanted = {spec.name for spec in plan.columns}
+    extra = [name for name in given if name not in wanted]
+    missing = [spec.name for spec in plan.columns if spec.required and spec.name not in where]
     if missing:
         also = f" Given besides are {extra}; are they named otherwise?" if extra else ""
         raise InvalidValue(f"Columns are missing: {missing}.{also}")
-    doubles = [name for name in names if given.count(name) > 1]
-    if doubles:
-        raise InvalidValue(f"The frame has several columns named {doubles}. Names must differ.")
+    if len(where) < len(given):
+        doubles = sorted({str(name) for name in given if given.count(name) > 1 and name in wanted})
+        if doubles:
+            raise InvalidValue(f"Several columns are named {', '.join(doubles)}. Names must differ.")
     if extra:
         logger.warning("The model takes no such columns, they are dropped: %s.", ", ".join(map(str, extra)))
-    return [(spec.name, spec) for spec in specs if spec.name in given]
+    columns = zip(plan.columns, plan.dtypes, strict=True)
+    return [(where[spec.name], spec, dtypes) for spec, dtypes in columns if spec.name in where]
 
 
 def _enforce_spark(data: Any, schema: Schema) -> Any:
     """Ten rows are checked; the frame itself only loses the columns that the model does not take."""
     _enforce_columns(data.limit(10).toPandas(), schema)
-    return data.select(*[name for name, _ in _chosen_of_spark(data, schema)])
-
-
-def _chosen_of_spark(data: Any, schema: Schema) -> list[tuple[Any, ColSpec]]:
-    import pandas as pd
-
-    return _chosen(pd.DataFrame(columns=data.columns), schema)
+    return data.select(*[data.columns[position] for position, _, _ in _chosen(data.columns, schema)])
 
 
 # ---------------------------------------------------------------- containers

@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -76,14 +76,27 @@ def serving_payload(example: Any, params: dict[str, Any] | None = None) -> str:
     return json.dumps(_with_params(made))
 
 
+def convert_input_example_to_serving_input(input_example: Any) -> str | None:
+    """MLflow's name of `serving_payload`; None for None."""
+    return None if input_example is None else serving_payload(input_example)
+
+
 def _with_params(made: Example) -> dict[str, Any]:
-    return made.serving if made.params is None else {**made.serving, "params": made.params}
+    """The body of a request; a chat's has its params beside its other keys."""
+    if made.params is None:
+        return made.serving
+    if _CHAT_KEYS & made.serving.keys():
+        return {**made.serving, **made.params}
+    return {**made.serving, "params": made.params}
 
 
 def _example_of(example: Any) -> Example:
     data, params = split_params(example)
-    found = _frame(data) if kind_of(data) == "frame" else _other(data)
-    return found if params is None else found._replace(params=_json_value(params))
+    try:
+        found = _frame(data) if kind_of(data) == "frame" else _other(data)
+        return found if params is None else found._replace(params=_json_value(params))
+    except RecursionError:
+        raise InvalidValue("The input example contains itself, or nests deeper than JSON can.") from None
 
 
 def _frame(frame: Any) -> Example:
@@ -162,20 +175,14 @@ def load_example(root: Path, info: ExampleInfo) -> Any:
         NotFound: the file is not there.
     """
     kind = info.get("type", "dataframe")
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise InvalidValue(f"The input example is of type {kind!r}, which is not known here.")
     stored = _read_json(root, info, "artifact_path", EXAMPLE)
-    data = stored["inputs"] if _has_params(info, stored) else stored
-    if kind == "dataframe":
-        return _read_frame(data, info)
-    if kind == "ndarray":
-        return _read_arrays(data)
-    if kind in ("sparse_matrix_csr", "sparse_matrix_csc"):
-        from scipy import sparse
-
-        cls = sparse.csr_matrix if kind.endswith("csr") else sparse.csc_matrix
-        return cls((data["data"], data["indices"], data["indptr"]), shape=tuple(data["shape"]))
-    if kind == "json_object":
-        return data
-    raise InvalidValue(f"The input example is of type {kind!r}, which is not known here.")
+    try:
+        return reader(stored["inputs"] if _has_params(info, stored) else stored)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InvalidValue(f"The input example in {str(root)!r} is broken, it is no {kind}: {error}") from None
 
 
 def load_example_params(root: Path, info: ExampleInfo) -> dict[str, Any] | None:
@@ -212,7 +219,7 @@ def _read_text(root: Path, info: ExampleInfo, key: str, default: str) -> str:
         ) from None
 
 
-def _read_frame(data: Any, info: ExampleInfo) -> Any:
+def _read_frame(data: Any) -> Any:
     import pandas as pd
 
     if isinstance(data, list):
@@ -226,3 +233,34 @@ def _read_arrays(data: Any) -> Any:
     if isinstance(data, dict):
         return {name: np.array(value) for name, value in data.items()}
     return np.array(data)
+
+
+def _read_csr(data: Any) -> Any:
+    from scipy import sparse
+
+    return _checked(sparse.csr_matrix(*_sparse_arguments(data)))
+
+
+def _read_csc(data: Any) -> Any:
+    from scipy import sparse
+
+    return _checked(sparse.csc_matrix(*_sparse_arguments(data)))
+
+
+def _sparse_arguments(data: Any) -> tuple[Any, ...]:
+    return (data["data"], data["indices"], data["indptr"]), tuple(data["shape"])
+
+
+def _checked(matrix: Any) -> Any:
+    """SciPy trusts the indices that it is given; ones beyond the shape would make it read and write beyond its memory."""
+    matrix.check_format(full_check=True)
+    return matrix
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "dataframe": _read_frame,
+    "ndarray": _read_arrays,
+    "json_object": lambda data: data,
+    "sparse_matrix_csr": _read_csr,
+    "sparse_matrix_csc": _read_csc,
+}

@@ -53,9 +53,15 @@ class Hints(NamedTuple):
 
 
 def hints_of(predict: Callable[..., Any]) -> Hints:
-    """The hints of a `predict` function: of its first parameter besides self, context and params, and of what it returns."""
+    """The hints of a `predict` function: of its input and of what it returns.
+
+    The input is the first parameter besides self, context and params, or the second where there are two.
+    """
     function = inspect.unwrap(predict)
-    names = [name for name in inspect.signature(function).parameters if name not in ("self", "context", "params")]
+    parameters = inspect.signature(function).parameters
+    names = [name for name in parameters if name not in ("self", "context", "params")]
+    if len(names) == 2 and "context" not in parameters:
+        names = names[1:]  # the first is the context under another name
     try:
         hints = typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError) as error:  # a name that the function's module does not have
@@ -153,13 +159,18 @@ def _type_of_pydantic(model: Any) -> Type:
             raise InvalidValue(
                 f"The field {name!r} of {model.__name__} may be None but has no default. Write `{name}: ... = None`."
             )
-        properties.append(Property(name, _type_of(hint), field.is_required()))
-    return Object(properties) if properties else ANY
+        properties.append(Property(name, _type_of(hint), not is_optional))
+    if not properties:
+        raise UnsupportedHint(f"{model.__name__} has no fields, so it has no place in a schema.")
+    return Object(properties)
 
 
 def schema_of_dataclass(cls: type) -> Schema:
     """One column per field; only Optional unions. Raises InvalidValue for other types."""
-    hints = typing.get_type_hints(cls)
+    try:
+        hints = typing.get_type_hints(cls)
+    except NameError as error:
+        raise UnsupportedHint(f"The fields of {cls.__name__} have types that cannot be looked up: {error}.") from None
     return Schema([_column_of_field(field.name, hints[field.name]) for field in dataclasses.fields(cls)])
 
 

@@ -65,10 +65,8 @@ def infer_schema(data: Any) -> Schema | None:
     _refuse_pydantic(data)
     try:
         return schema_of(data)
-    except InvalidValue as error:
-        logger.warning(
-            "No schema can be inferred from the data, so the signature claims nothing about it: %s", error.message
-        )
+    except (InvalidValue, RecursionError) as error:  # the latter: data that contains itself
+        logger.warning("No schema can be inferred from the data, so the signature claims nothing about it: %s", error)
         return Schema([ColSpec(ANY)])
 
 

@@ -40,6 +40,10 @@ class Logging(Struct, kw_only=True):
     model_type: str | None = None
     step: int = 0
     model_id: str | None = None
+    run_id: str | None = None
+    """The run that made the model, if it is not the active one."""
+    link_metrics: bool = True
+    """Whether what the run logged at that step belongs to the model too; not where metrics were logged with their model."""
 
 
 def log(flavor: Flavor, model: Any, *, options: dict[str, Any], **given: Any) -> ModelInfo:
@@ -81,7 +85,7 @@ def store(write: Callable[[Path, Model], Model], wanted: Logging) -> ModelInfo:
     if wanted.name is not None and wanted.artifact_path is not None:
         raise InvalidValue("Give either name or artifact_path (its older word).")
     client = uris.client()
-    run = _active_run(client)
+    run = _run(client, wanted.run_id)
     entity = _entity(client, run, wanted)
     try:
         with tempfile.TemporaryDirectory(prefix="millstream-model-") as folder:
@@ -93,7 +97,7 @@ def store(write: Callable[[Path, Model], Model], wanted: Logging) -> ModelInfo:
             client.finalize_logged_model(entity.model_id, "FAILED")
         raise
     if run is not None:
-        _link(client, run, entity, wanted.step)
+        _link(client, run, entity, wanted)
     version = _register(entity, wanted)
     return ModelInfo.of(
         metadata,
@@ -106,17 +110,30 @@ def store(write: Callable[[Path, Model], Model], wanted: Logging) -> ModelInfo:
     )
 
 
-def _active_run(client: MillstreamClient) -> Run | None:
-    """The active run as it is stored now. Raises Unsupported for one that is offline."""
+def log_foreign(flavor: Any, wanted: Logging, metadata: Mapping[str, Any] | None, given: dict[str, Any]) -> ModelInfo:
+    """`Model.log`: a flavor of somebody else's writes the model with its `save_model(path=, mlflow_model=, ...)`."""
+
+    def write(path: Path, model: Model) -> Model:
+        model.metadata = dict(metadata) if metadata is not None else None
+        flavor.save_model(path=str(path), mlflow_model=model, **given)
+        return Model.load(path)
+
+    return store(write, wanted)
+
+
+def _run(client: MillstreamClient, run_id: str | None) -> Run | None:
+    """The named or active run as it is stored now. Raises Unsupported for one that is offline."""
+    from millstream.tracking import uris
     from millstream.tracking.active import here
 
     opened = here.top()
-    if settings.OFFLINE.get() or (opened is not None and opened.recorder.is_offline(opened.run_id)):
+    run_id = run_id or (opened.run_id if opened is not None else None)
+    if settings.OFFLINE.get() or (run_id is not None and uris.recorder().is_offline(run_id)):
         raise Unsupported(
             "A model cannot be logged offline: its files are stored and listed where the store answers. Save it with save_model "
             "now, and log it with log_model when the tracking server can be reached."
         )
-    return client.get_run(opened.run_id) if opened is not None else None
+    return client.get_run(run_id) if run_id is not None else None
 
 
 def _entity(client: MillstreamClient, run: Run | None, wanted: Logging) -> LoggedModel:
@@ -153,16 +170,24 @@ def _metadata(entity: LoggedModel, run: Run | None) -> Model:
     )
 
 
-def _link(client: MillstreamClient, run: Run, entity: LoggedModel, step: int) -> None:
+def _link(client: MillstreamClient, run: Run, entity: LoggedModel, wanted: Logging) -> None:
     """Make the model an output of the run; metrics that the run logged at that step belong to it as well."""
     from millstream.entities import LoggedModelOutput, Metric
+    from millstream.tracking.active import here
     from millstream.tracking.inputs import log_outputs
 
-    log_outputs([LoggedModelOutput(entity.model_id, step)])
+    output = [LoggedModelOutput(entity.model_id, wanted.step)]
+    opened = here.top()
+    if opened is not None and opened.run_id == run.info.run_id:
+        log_outputs(output)  # which tells later points of that step whose they are
+    else:
+        client.log_outputs(run.info.run_id, output)
+    if not wanted.link_metrics:
+        return
     points = [
         Metric(point.key, point.value, point.timestamp, point.step, model_id=entity.model_id)
         for point in run.data.metric_list
-        if point.step == step and not point.model_id
+        if point.step == wanted.step and not point.model_id
     ]
     if points:
         client.log_batch(run.info.run_id, metrics=points)

@@ -31,7 +31,7 @@ _FIELDS = (
     "artifact_path", "run_id", "model_id", "model_uuid", "utc_time_created", "mlflow_version", "flavors", "signature",
     "saved_input_example_info", "metadata", "model_size_bytes", "prompts", "resources", "auth_policy", "env_vars",
 )  # fmt: skip
-_WRITTEN_AS_NULL = frozenset({"model_id", "prompts"})
+_WRITTEN_AS_NULL = frozenset({"model_id", "model_uuid", "prompts"})
 """Keys that are written when they are None; other ones are left out."""
 _HINT_FLAGS = ("is_signature_from_type_hint", "type_hint_from_example")
 
@@ -56,6 +56,7 @@ class Model:
 
     def __init__(
         self,
+        /,
         artifact_path: str | None = None,
         run_id: str | None = None,
         utc_time_created: str | datetime | None = None,
@@ -131,16 +132,6 @@ class Model:
         info = self.saved_input_example_info
         return load_serving_example(Path(path), info) if info and info.get("serving_input_path") else None
 
-    def get_tags_dict(self) -> dict[str, Any]:
-        """What the tag `mlflow.log-model.history` of a run says about the model."""
-        form = self.to_dict()
-        form["flavors"] = {
-            name: {key: value for key, value in keys.items() if key != "config"} for name, keys in self.flavors.items()
-        }
-        return {
-            key: value for key, value in form.items() if key not in ("resources", "metadata", "prompts", "auth_policy")
-        }
-
     # ------------------------------------------------------------ forms
     def to_dict(self) -> dict[str, Any]:
         """The mapping that is written."""
@@ -185,7 +176,7 @@ class Model:
         for key in ("run_id", "artifact_path", "model_id", "mlflow_version"):
             value = keys.get(key)
             keys[key] = None if value is None else str(value)
-        keys["utc_time_created"] = _time_text(keys.get("utc_time_created", ""))
+        keys["utc_time_created"] = _time_text(keys.get("utc_time_created") or "")
         uuid_text = keys.get("model_uuid")
         keys["model_uuid"] = None if uuid_text is None else str(uuid_text)
         return cls(**keys)

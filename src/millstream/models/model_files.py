@@ -58,7 +58,7 @@ def reading(file: Path, kind: str) -> Iterator[None]:
         yield
     except MillstreamError:
         raise
-    except ImportError:
+    except ModuleNotFoundError:
         raise  # of a library that is not there, not of the file
     except Exception as error:
         text = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__

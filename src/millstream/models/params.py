@@ -6,6 +6,7 @@ dates and times of any library become a Python date or datetime. None is left as
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import logging
 from collections.abc import Mapping
@@ -164,7 +165,7 @@ def enforce_params(params: Any, schema: ParamSchema | None) -> dict[str, Any]:
     found, problems = {}, []
     for name, spec in known.items():
         try:
-            found[name] = conform(given[name], spec) if name in given else spec.default
+            found[name] = conform(given[name], spec) if name in given else copy.deepcopy(spec.default)
         except InvalidValue as error:
             problems.append(error.message)
     if problems:

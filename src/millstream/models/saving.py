@@ -152,9 +152,11 @@ def _describe(metadata: Model, root: Path, content: Content, given: Given) -> No
     if given.input_example is not None:
         metadata.saved_input_example_info = examples.save_example(given.input_example, root)
         example = examples.split_params(given.input_example)
-    if given.signature is not None and given.signature is not False:
+    if given.signature:
         metadata.signature = given.signature
-    elif given.signature is None:
+    elif given.signature is False:
+        metadata.signature = None
+    elif metadata.signature is None:
         _infer(metadata, root, content, example)
     if given.metadata is not None:
         metadata.metadata = dict(given.metadata)
@@ -164,18 +166,21 @@ def _describe(metadata: Model, root: Path, content: Content, given: Given) -> No
 
 def _infer(metadata: Model, root: Path, content: Content, example: tuple[Any, dict[str, Any] | None] | None) -> None:
     """The signature that the model's type hints declare, else the one that its example shows; a failure only warns."""
+    from millstream.models.params import infer_param_schema
     from millstream.models.signature import signature_of_example
 
     hinted = content.hinted_signature(None if example is None else example[0])
-    if hinted is not None:
-        metadata.signature = hinted
-        return
-    if example is None or not content.infers_signature:
+    metadata.signature = hinted
+    if hinted is not None and example is not None:
+        hinted.params = infer_param_schema(example[1])
+    is_from_example = hinted is not None and hinted.is_from_example
+    if example is None or not content.infers_signature or (hinted is not None and not is_from_example):
         return
     inputs, params = example
     try:
         outputs = content.predict(root, copy.deepcopy(inputs), params)
         metadata.signature = signature_of_example(inputs, outputs, params)
+        metadata.signature.is_from_example = is_from_example
     except Exception as error:  # the user's model, on an example that may not fit it
         logger.warning("The signature could not be inferred: predicting the example failed: %s", error)
 

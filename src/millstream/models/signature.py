@@ -135,7 +135,8 @@ def signature_from_type_hints(predict: Callable[..., Any], example: Any = None) 
 
     Args:
         predict: bound or not; its input is the first parameter besides self, context and params.
-        example: an input example, whose schema is taken where the hint is `TypeFromExample`.
+        example: an input example. Where the hint is `TypeFromExample`, its schema is taken if it is a list or a frame, which the
+            model then gets its input as; the outputs are left to be inferred.
     Raises:
         InvalidValue: the hint is a list of what cannot be checked, such as `list[dict]`.
     """
@@ -148,7 +149,9 @@ def signature_from_type_hints(predict: Callable[..., Any], example: Any = None) 
                 "The type hint of predict is TypeFromExample, so give an input_example: it makes the signature."
             )
             return None
-        return ModelSignature(infer_schema(example), outputs_of(found.output), is_from_example=True)
+        if not isinstance(example, list) and kind_of(example) != "frame":
+            return None
+        return ModelSignature(infer_schema(example), is_from_example=True)
     inputs = schema_of_hint(found.inputs)
     if inputs is None:
         return None

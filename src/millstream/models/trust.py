@@ -44,10 +44,14 @@ class BrokenPickle(InvalidValue):
     """A trusted pickle that cannot be read here."""
 
     def __init__(self, file: Path, reason: object) -> None:
-        super().__init__(
-            f"{str(file)!r} cannot be unpickled here: {reason}. It needs the packages, and often the versions of them and of "
-            "Python, that it was written with: see requirements.txt and python_env.yaml beside it."
+        advice = (
+            "To serve its imports of mlflow with Millstream, set MILLSTREAM_IMPORT_AS_MLFLOW=true, or load it inside "
+            "`with millstream.as_mlflow():`."
+            if isinstance(reason, ModuleNotFoundError) and reason.name == "mlflow"
+            else "It needs the packages, and often the versions of them and of Python, that it was written with: see "
+            "requirements.txt and python_env.yaml beside it."
         )
+        super().__init__(f"{str(file)!r} cannot be unpickled here: {reason}. {advice}")
 
 
 class Trust(Struct, frozen=True):

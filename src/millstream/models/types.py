@@ -47,9 +47,6 @@ class ColSpec(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         force_setattr(self, "type", as_type(self.type))
-        name: Any = self.name
-        if isinstance(name, list):  # a name of several levels, in JSON
-            force_setattr(self, "name", tuple(name))
 
     def __repr__(self) -> str:
         named = "" if self.name is None else f"{self.name!r}: "
@@ -64,7 +61,7 @@ class ColSpec(Struct, frozen=True):
 
     @classmethod
     def from_json_dict(cls, **form: Any) -> ColSpec:
-        return cls(type_from_dict(form), form.get("name"), is_required(form))
+        return cls(type_from_dict(form), _name_of(form), is_required(form))
 
 
 class TensorSpec(Struct, frozen=True):
@@ -111,7 +108,18 @@ class TensorSpec(Struct, frozen=True):
             shape = tuple(int(size) for size in spec["shape"])
         except (TypeError, ValueError) as error:
             raise InvalidValue(f"The JSON of a tensor is not understood ({error}): {form!r:.200}") from None
-        return cls(dtype, shape, form.get("name"))
+        return cls(dtype, shape, _name_of(form))
+
+
+def _name_of(form: Mapping[str, Any]) -> Any:
+    """Of a column or tensor: text mostly, but pandas knows numbers and, as lists in JSON, names of several levels."""
+    name = form.get("name")
+    found = tuple(name) if isinstance(name, list) else name
+    if isinstance(found, Mapping) or (
+        isinstance(found, tuple) and any(isinstance(each, list | dict) for each in found)
+    ):
+        raise InvalidValue(f"The name of a column or tensor is text, not {name!r:.100}.")
+    return found
 
 
 class Schema:

@@ -19,6 +19,7 @@ from millstream.version import MLFLOW_API_VERSION
 
 if TYPE_CHECKING:
     from millstream.server.app import Application
+    from millstream.webhooks.dispatcher import Dispatcher
 
 READY_TIMEOUT_S = 5.0
 FOLD_INTERVAL_S = 1.0
@@ -105,6 +106,8 @@ def start(app: Application) -> list[asyncio.Task[None]]:
     background = []
     if not app.options.artifacts_only:
         background.append(_repeat("fold", FOLD_INTERVAL_S, lambda: _fold(app)))
+        app.dispatcher = _dispatcher(app)
+        app.dispatcher.start()
     if app.telemetry.is_shared:
         background.append(_repeat("share", SHARE_INTERVAL_S, lambda: _share(app)))
     return [asyncio.create_task(task) for task in background]
@@ -114,9 +117,19 @@ async def stop(app: Application, tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    if app.dispatcher is not None:
+        await asyncio.to_thread(app.dispatcher.stop)
     await asyncio.to_thread(app.store.db.close)
-    for threads in (app.reads, app.artifact_reads):
+    for threads in (app.reads, app.artifact_reads, app.calls_out):
         threads.pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _dispatcher(app: Application) -> Dispatcher:
+    """What delivers to webhooks, in threads of its own."""
+    from millstream.store.outbox import SqlOutbox
+    from millstream.webhooks.dispatcher import Dispatcher
+
+    return Dispatcher(SqlOutbox(app.store.webhooks.db), lambda message, error: log(logging.ERROR, message, error))
 
 
 def _gauges(app: Application) -> list[tuple[str, str, Callable[[], float]]]:

@@ -7,11 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from millstream.serving.app import Options, create_app
+    from millstream.serving.images import build_docker, generate_dockerfile
+    from millstream.serving.prediction import predict, validate_serving_input
     from millstream.serving.responses import PredictionsResponse
+    from millstream.serving.run import serve
 
-_WHERE = {"create_app": "app", "Options": "app", "PredictionsResponse": "responses"}
+_WHERE = {
+    "Options": "app",
+    "PredictionsResponse": "responses",
+    "build_docker": "images",
+    "create_app": "app",
+    "generate_dockerfile": "images",
+    "predict": "prediction",
+    "serve": "run",
+    "validate_serving_input": "prediction",
+}
 
-__all__ = ["Options", "PredictionsResponse", "create_app"]
+__all__ = [
+    "Options",
+    "PredictionsResponse",
+    "build_docker",
+    "create_app",
+    "generate_dockerfile",
+    "predict",
+    "serve",
+    "validate_serving_input",
+]
 
 
 def __getattr__(name: str) -> Any:

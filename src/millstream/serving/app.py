@@ -212,11 +212,11 @@ class Application:
         """The answer; the time of a small request is remembered."""
         if len(body) > QUICK_BYTES:
             return scorer.answer(body, form, wanted)
-        began = time.thread_time()
+        began = time.perf_counter()
         try:
             return scorer.answer(body, form, wanted)
         finally:
-            self._cost_s = max(time.thread_time() - began, 0.95 * self._cost_s)
+            self._cost_s = max(time.perf_counter() - began, 0.95 * self._cost_s)
 
     async def _invoke_batched(self, batcher: Batcher, scorer: Scorer, body: bytes, form: Form, wanted: Form) -> _Reply:
         timeout_s = self.options.timeout_s

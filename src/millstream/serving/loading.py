@@ -19,11 +19,19 @@ MODEL_CONFIG = "SERVING_MODEL_CONFIG"
 MAX_EXAMPLE_CHARS = 1 << 20
 
 
-def load(uri: str, trust: bool | None = None, options: Options | None = None, *, name: str | None = None) -> Scorer:
+def load(
+    uri: str,
+    trust: bool | None = None,
+    options: Options | None = None,
+    *,
+    name: str | None = None,
+    warms: bool = True,
+) -> Scorer:
     """The model of a URI, loaded and warm.
 
     Args:
         name: what logs call it; the URI if not given.
+        warms: whether it predicts its example once.
     Raises:
         MillstreamError: there is no such model, it is not trusted, or it cannot be loaded.
     """
@@ -31,7 +39,8 @@ def load(uri: str, trust: bool | None = None, options: Options | None = None, *,
 
     model = load_model(uri, trust=trust, model_config=model_config())
     scorer = Scorer(model, options, name=name or uri)
-    warm(scorer)
+    if warms:
+        warm(scorer)
     return scorer
 
 

@@ -82,9 +82,9 @@ class Scorer:
         return not self.wanted.is_from_type_hint and columns.takes(self.wanted.schema)
 
     def _matrix_function(self) -> Callable[[np.ndarray[Any, Any]], Any] | None:
-        if self._columns is None or not self._columns.is_matrix:
+        if self._columns is None or self._columns.common is None:
             return None
-        return direct.matrix_function(self.model, self._columns)
+        return direct.matrix_function(self.model, self._columns.names, self._columns.common)
 
     # ------------------------------------------------------------ the whole way
 

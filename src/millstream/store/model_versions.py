@@ -13,9 +13,9 @@ from millstream.errors import AliasNotFound, ModelVersionNotFound
 from millstream.store import registered_models, registry_events
 from millstream.store.database import Session, insert_into, upsert
 from millstream.store.experiments import now_ms
-from millstream.store.registry_events import Author, Change
+from millstream.store.registry_events import Change
 from millstream.store.registry_rows import KnownModel, find, load_version, load_versions, lock
-from millstream.store.registry_rules import ARCHIVED, LATEST, STAGES, known_alias, stage_number, version_number
+from millstream.store.registry_rules import ARCHIVED, LATEST, STAGES, Author, known_alias, stage_number, version_number
 from millstream.store.registry_sources import Source
 from millstream.store.statement import Statement
 from millstream.store.tables import model_version_tags, model_versions, registered_model_aliases
@@ -109,7 +109,7 @@ class NewVersion(Struct):
     """A checked `create_model_version`, but for its source, which is checked against what else is there."""
 
     name: str
-    description: str | None
+    description: str
     run_link: str
     tags: Mapping[str, str]
     author: Author

@@ -11,8 +11,9 @@ from millstream.errors import RegisteredModelExists
 from millstream.store import registry_events
 from millstream.store.database import Session, insert_new, upsert
 from millstream.store.experiments import now_ms
-from millstream.store.registry_events import Author, Change
+from millstream.store.registry_events import Change
 from millstream.store.registry_rows import KnownModel, find_if_any, load_model, lock
+from millstream.store.registry_rules import Author
 from millstream.store.statement import Statement
 from millstream.store.tables import model_versions, registered_model_tags, registered_models
 
@@ -89,7 +90,7 @@ def describe(session: Session, name: str, description: str | None, author: Autho
 def rename(session: Session, name: str, new_name: str, author: Author) -> tuple[RegisteredModel, list[str]]:
     """Give a model another name; also the ids of the logged models that its versions are of."""
     model, now = lock(session, name), now_ms()
-    if find_if_any(session, new_name) is not None:
+    if new_name != name and find_if_any(session, new_name) is not None:
         raise RegisteredModelExists(new_name)
     session.run(_RENAME, model=model.key, new_name=new_name, now=now)
     session.run(_RENAME_VERSIONS, model=model.key, new_name=new_name, now=now)

@@ -154,7 +154,7 @@ class SqlRegistryStore:
         source: str,
         run_id: str,
         run_link: str,
-        description: str | None,
+        description: str,
         tags: Sequence[ModelVersionTag],
         model_id: str,
         user: str = "",
@@ -170,7 +170,7 @@ class SqlRegistryStore:
 
         def create(session: Session) -> ModelVersion:
             model = registry_rows.lock(session, name)
-            checked = self._check_source(session, parsed, run_id, model_id)
+            checked = self._check_source(session, model, parsed, run_id, model_id)
             version = model_versions.create(session, model, new, checked)
             if checked.model_id:
                 self._tag_logged_models(session, [checked.model_id])
@@ -178,16 +178,22 @@ class SqlRegistryStore:
 
         return self.db.write(create)
 
-    def _check_source(self, session: Session, parsed: Parsed, run_id: str, model_id: str) -> Source:
+    def _check_source(
+        self, session: Session, model: registry_rows.KnownModel, parsed: Parsed, run_id: str, model_id: str
+    ) -> Source:
+        if model.is_prompt:
+            if parsed.text != registry_sources.PROMPT_SOURCE:
+                raise SourceRefused(parsed.text, f"a prompt has no files, so it is {registry_sources.PROMPT_SOURCE!r}.")
+            return Source(parsed.text, run_id, "")
         if parsed.kind is not Kind.VERSION:
             return registry_sources.check(parsed, run_id, model_id, self._tracking, self._is_served)
         original = self._referenced(session, parsed)
         run = registry_sources.inherited(run_id, original.version.run_id, "run_id", parsed.text)
-        model = registry_sources.inherited(model_id, original.version.model_id or "", "model_id", parsed.text)
+        logged = registry_sources.inherited(model_id, original.version.model_id or "", "model_id", parsed.text)
         if model_id:
             self._tracking.get_logged_model(model_id)
         text = f"models:/{original.version.name}/{original.version.version}"
-        return Source(text, run, model, original.place)
+        return Source(text, run, logged, original.place)
 
     def _referenced(self, session: Session, parsed: Parsed) -> model_versions.Placed:
         """The version that a `models:/` source names."""

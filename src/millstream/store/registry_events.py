@@ -6,27 +6,31 @@ change that MLflow has a webhook event for, calls `record_event`, which is the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct, field
 from sqlalchemy import and_, bindparam, or_, select, update
 
-from millstream.entities import PROMPT_TAG, PROMPT_TEXT_TAG, PagedList, RegistryAction, RegistryChange
+from millstream.entities import (
+    PROMPT_TAG,
+    PROMPT_TEXT_TAG,
+    PagedList,
+    RegistryAction,
+    RegistryChange,
+    WebhookAction,
+    WebhookEntity,
+    WebhookEvent,
+)
 from millstream.errors import InvalidValue
+from millstream.store import outbox
 from millstream.store.database import Session, insert_into
+from millstream.store.registry_rules import Author
 from millstream.store.search import tokens
 from millstream.store.statement import Statement
 from millstream.store.tables import registry_history
 
 Action = RegistryAction
-
-
-class Author(Struct, frozen=True):
-    """Who makes a change and why, as far as the request says."""
-
-    user: str = ""
-    comment: str = ""
 
 
 class Change(Struct):
@@ -47,6 +51,7 @@ class Change(Struct):
     to_value: str | None = None
     from_version: int | None = None
     is_prompt: bool = False
+    is_silent: bool = False  # goes into the history only: it follows from another change
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -76,26 +81,21 @@ def record(session: Session, *changes: Change) -> None:
     )
     for change in changes:
         event = event_of(change)
-        if event is not None:
+        if event is not None and not change.is_silent:
             record_event(session, *event)
 
 
 # ---------------------------------------------------------------- webhook events
 
 
-LISTENERS: list[Callable[[Session, str, str, dict[str, Any]], None]] = []
-"""What `record_event` calls; each writes through the session only, and is rolled back with the change."""
-
-
 def record_event(session: Session, entity: str, action: str, data: dict[str, Any]) -> None:
-    """Announce an event inside of the write that caused it.
+    """Announce an event inside of the write that caused it: it is delivered once that is committed.
 
     Args:
         entity, action: names of the contract: "MODEL_VERSION", "CREATED".
         data: the payload's `data`: texts, None for what is absent, tags as a dict.
     """
-    for listener in LISTENERS:
-        listener(session, entity, action, data)
+    outbox.add(session, WebhookEvent(WebhookEntity(entity), WebhookAction(action)), data)
 
 
 _EVENTS: dict[RegistryAction, tuple[str, str]] = {
@@ -129,8 +129,8 @@ def event_of(change: Change) -> tuple[str, str, dict[str, Any]] | None:
     version = None if change.version is None else str(change.version)
     details = change.details
     match change.action:
-        case Action.MODEL_CREATED:
-            data |= {"tags": _told_tags(change), "description": details.get("description")}
+        case Action.MODEL_CREATED:  # a version without description has None there
+            data |= {"tags": _told_tags(change), "description": details.get("description") or ""}
         case Action.VERSION_CREATED if change.is_prompt:
             template = details.get("tags", {}).get(PROMPT_TEXT_TAG)
             data |= {"version": version, "template": template}

@@ -27,6 +27,7 @@ from millstream.store.statement import Statement
 from millstream.store.tables import (
     model_version_tags,
     model_versions,
+    names,
     registered_model_aliases,
     registered_model_tags,
     registered_models,
@@ -54,7 +55,8 @@ _FIND = Statement(select(_M.id).where(_M.name == bindparam("name")))
 _IS_PROMPT = exists().where(
     and_(
         registered_model_tags.c.model == _M.id,
-        registered_model_tags.c.name_id == bindparam("prompt_tag"),
+        registered_model_tags.c.name_id == names.c.id,
+        names.c.name == PROMPT_TAG,
         registered_model_tags.c.value == "true",
     )
 )
@@ -86,8 +88,7 @@ def read(session: Session, name: str) -> KnownModel:
 
 
 def _known(session: Session, statement: Statement, name: str) -> KnownModel:
-    prompt_tag = session.find_name_id(PROMPT_TAG)
-    row = session.row(statement, name=name, prompt_tag=-1 if prompt_tag is None else prompt_tag)
+    row = session.row(statement, name=name)
     if row is None:
         raise RegisteredModelNotFound(name)
     return KnownModel(row[0], row[1], row[2], row[3], bool(row[4]))
@@ -137,7 +138,7 @@ def load_versions(session: Session, keys: Sequence[int], with_aliases: bool = Fa
                 last_updated_timestamp=row[4],
                 current_stage=STAGES[row[5]],
                 description=row[6],
-                user_id=row[7],
+                user_id=row[7] or None,
                 source=row[8],
                 run_id=row[9],
                 status=_STATUSES[row[10] - 1],
@@ -238,5 +239,5 @@ def _pages(keys: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _named(session: Session, tags: Sequence[tuple[Any, ...]]) -> list[tuple[int, str, str]]:
     """(owner, key, value) of rows (owner, name_id, value), in order of the key."""
-    names: Mapping[int, str] = session.names_of({name_id for _, name_id, _ in tags})
-    return sorted((owner, names[name_id], value) for owner, name_id, value in tags)
+    keys: Mapping[int, str] = session.names_of({name_id for _, name_id, _ in tags})
+    return sorted((owner, keys[name_id], value) for owner, name_id, value in tags)

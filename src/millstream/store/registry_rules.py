@@ -9,10 +9,11 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
+
 from millstream.entities import ModelVersionStages, ModelVersionTag, RegisteredModelTag
 from millstream.errors import InvalidValue
 from millstream.store import rules
-from millstream.store.registry_events import Author
 
 MAX_NAME = 256
 MAX_ALIAS = 255
@@ -27,8 +28,16 @@ ARCHIVED = STAGES.index("Archived")
 LATEST = "latest"
 
 _ALIAS = re.compile(r"[\w-]+")
+_NUMBER = re.compile(r" *-?[0-9]{1,19} *")
 _VERSION_ALIAS = re.compile(r"[vV]\d+")
 _CANONICAL_STAGES = {stage.lower(): number for number, stage in enumerate(STAGES)}
+
+
+class Author(Struct, frozen=True):
+    """Who makes a change and why, as far as the request says."""
+
+    user: str = ""
+    comment: str = ""
 
 
 def check_name(name: str, what: str = "The registered model's name") -> str:
@@ -47,10 +56,10 @@ def known_name(name: str) -> str:
 
 
 def version_number(version: str) -> int:
-    """The number of a version given as text."""
-    if type(version) is str and version.isascii() and version.isdigit() and len(version) <= 19:
+    """The number of a version given as text; a negative one is a number, of no version."""
+    if type(version) is str and _NUMBER.fullmatch(version):
         number = int(version)
-        if number < 2**63:
+        if abs(number) < 2**63:
             return number
     raise InvalidValue(f"version {ascii(str(version))[:100]} must be a whole number as text, such as '3'.")
 

@@ -18,10 +18,13 @@ from msgspec import Struct
 
 from millstream import settings
 from millstream.entities import LoggedModel, Run
-from millstream.errors import InvalidValue, SourceRefused
+from millstream.errors import InvalidValue, RunNotFound, SourceRefused
 from millstream.store import rules
 
 MAX_SOURCE = 4096
+PROMPT_SOURCE = "dummy-source"
+"""What MLflow's clients name for a prompt, which has no files."""
+
 PROXY_PATH = re.compile(r"(?:^|/)(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts/")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):")  # two letters at least: C:\ is a path
@@ -176,8 +179,10 @@ def check(parsed: Parsed, run_id: str, model_id: str, owners: Owners, is_served:
         is_served: whether strangers ask.
     Raises:
         SourceRefused: it is not of that run or logged model.
-        RunNotFound, LoggedModelNotFound
+        LoggedModelNotFound
     """
+    if parsed.kind is Kind.LOGGED_MODEL and model_id != parsed.owner:
+        raise SourceRefused(parsed.text, f"model_id must be {parsed.owner!r}, the model that it names.")
     model = owners.get_logged_model(model_id) if model_id else None
     run_of_version = run_id or (model.source_run_id or "" if model is not None else "")
     location: str | None = None
@@ -185,9 +190,7 @@ def check(parsed: Parsed, run_id: str, model_id: str, owners: Owners, is_served:
         case Kind.RUN:
             if parsed.owner != run_of_version:
                 raise SourceRefused(parsed.text, f"run_id must be {parsed.owner!r}, the run that it names.")
-        case Kind.LOGGED_MODEL:
-            if model is None or model.model_id != parsed.owner:
-                raise SourceRefused(parsed.text, f"model_id must be {parsed.owner!r}, the model that it names.")
+        case Kind.LOGGED_MODEL if model is not None:
             location = model.artifact_location
         case Kind.LOCAL | Kind.PROXIED if is_served:
             require_inside(parsed.text, run_id, model, owners)
@@ -198,7 +201,10 @@ def require_inside(source: str, run_id: str, model: LoggedModel | None, owners: 
     """Refuse a local or proxied source that does not lie inside of the artifacts of the run or logged model."""
     roots = [] if model is None else [model.artifact_location]
     if run_id:
-        roots.append(owners.get_run(run_id).info.artifact_uri or "")
+        try:
+            roots.append(owners.get_run(run_id).info.artifact_uri or "")
+        except RunNotFound as error:
+            raise SourceRefused(source, error.message) from None
     if not roots:
         raise SourceRefused(source, "a path of the server needs the run_id or model_id whose artifact it is.")
     if not any(is_inside(source, root) for root in roots):

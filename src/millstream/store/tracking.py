@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,11 @@ from millstream.errors import InvalidValue
 from millstream.store import experiments, inputs, logged_models, rules, runs
 from millstream.store.database import Database, Session
 from millstream.store.metrics import MetricReads
-from millstream.store.registry import SqlRegistryStore
-from millstream.store.webhooks import SqlWebhookStore
 
 if TYPE_CHECKING:
     from millstream.api.logged_models import DatasetFilter, ModelOrder
+    from millstream.store.registry import SqlRegistryStore
+    from millstream.store.webhooks import SqlWebhookStore
 
 ARTIFACT_FOLDER = "mlartifacts"
 
@@ -55,12 +56,23 @@ class SqlTrackingStore(MetricReads):
     def __init__(self, db: Database, artifact_root: str) -> None:
         self.db = db
         self.artifact_root = artifact_root
-        self.registry = SqlRegistryStore(db, self)
-        self.webhooks = SqlWebhookStore(db)
         with db.read() as session:
             is_fresh = not experiments.has_any(session)
         if is_fresh:
             db.write(lambda session: experiments.ensure_default(session, artifact_root))
+
+    @cached_property
+    def registry(self) -> SqlRegistryStore:
+        """The model registry in the same database; imported when first asked for, as a training run needs none."""
+        from millstream.store.registry import SqlRegistryStore
+
+        return SqlRegistryStore(self.db, self)
+
+    @cached_property
+    def webhooks(self) -> SqlWebhookStore:
+        from millstream.store.webhooks import SqlWebhookStore
+
+        return SqlWebhookStore(self.db)
 
     def close(self) -> None:
         self.db.close()

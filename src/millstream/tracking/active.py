@@ -120,8 +120,11 @@ def forget_appenders() -> None:
         opened.appenders.clear()
 
 
-def close(opened: OpenRun, status: RunStatus) -> None:
-    """End a run that is on no stack any more. Raises what only the server could know of what was logged."""
+def close(opened: OpenRun, status: RunStatus, *, wait: bool = True) -> None:
+    """End a run that is on no stack any more. Raises what only the server could know of what was logged.
+
+    Without `wait` the end is delivered in the background.
+    """
     from millstream.media.client import uploads
 
     for name in [name for name in list(by_id) if name[0] == opened.run_id]:
@@ -133,7 +136,7 @@ def close(opened: OpenRun, status: RunStatus) -> None:
         try:
             uploads.flush(opened.run_id)
         finally:
-            opened.recorder.end_run(opened.run_id, status.value)
+            opened.recorder.end_run(opened.run_id, status.value, wait=wait)
 
 
 def _uncaught() -> type[BaseException] | None:

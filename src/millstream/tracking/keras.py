@@ -1,8 +1,6 @@
 """`MlflowCallback` for Keras 3: what `model.fit` reports becomes metrics, params and a summary of the active run.
 
-    model.fit(x, y, epochs=3, callbacks=[millstream.tracking.keras.MlflowCallback()])
-
-Saving models and autologging come with a later part.
+    model.fit(x, y, epochs=3, callbacks=[millstream.keras.MlflowCallback()])
 """
 
 from __future__ import annotations
@@ -82,6 +80,4 @@ def _callback() -> type[Any]:
 def __getattr__(name: str) -> Any:
     if name == "MlflowCallback":
         return _callback()
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise AttributeError(f"mlflow.keras.{name} is not served yet: it comes with a later part (models and autologging).")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -149,19 +149,23 @@ def end_run(status: str = "FINISHED") -> None:
         _end(active.pop(), RunStatus(status))
 
 
-def end_until(run_id: str, status: RunStatus) -> None:
-    """End the runs of this thread that were started inside of a run, and then that run."""
+def end_until(run_id: str, status: RunStatus, *, wait: bool = True) -> None:
+    """End the runs of this thread that were started inside of a run, and then that run.
+
+    Args:
+        wait: until what was logged is stored; else it is delivered in the background, as points of metrics are.
+    """
     settings.RUN_ID.unset()
     while here.stack:
         opened = active.pop()
-        _end(opened, status)
+        _end(opened, status, wait)
         if opened.run_id == run_id:
             return
 
 
-def _end(opened: OpenRun, status: RunStatus) -> None:
+def _end(opened: OpenRun, status: RunStatus, wait: bool = True) -> None:
     try:
-        active.close(opened, status)
+        active.close(opened, status, wait=wait)
     finally:
         _print_address(opened)
 

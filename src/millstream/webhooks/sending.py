@@ -52,6 +52,8 @@ class Attempt:
                 if self.was_cut:
                     connection.cut()
                 return self._exchange(connection, receiver)
+        except MillstreamError as error:  # the peer is not the one that was checked
+            return Outcome(error=error.message)
         except Exception as error:
             reason = f"it took longer than {timeout_s:g} s" if self._is_late else _reason(error)
             return Outcome(error=f"No answer: {reason}.", may_work_later=True)
@@ -78,6 +80,8 @@ class Attempt:
         connection.putheader("Content-Length", str(len(raw)))
         connection.endheaders(raw)
         answer = connection.getresponse()
+        if self._is_late:  # headers that were cut look like headers that have ended
+            raise TimeoutError
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             answer.read(MAX_BODY_READ)
         return _judge(answer.status, answer.getheader("Retry-After"))

@@ -20,6 +20,9 @@ ENTITY_ATTRIBUTES = {
     "FileInfo": ("path", "is_dir", "file_size"),
     "LoggedModel": ("experiment_id", "model_id", "name", "artifact_location", "creation_timestamp", "last_updated_timestamp", "model_type",
                     "source_run_id", "status", "tags", "params", "metrics"),
+    "Webhook": ("webhook_id", "name", "url", "events", "creation_timestamp", "last_updated_timestamp", "description", "status", "secret"),
+    "WebhookEvent": ("entity", "action"),
+    "WebhookTestResult": ("success", "response_status", "response_body", "error_message"),
 }  # fmt: skip
 UNSTABLE_TAGS = ("mlflow.source.git.commit", "mlflow.source.name", "mlflow.source.git.repoURL", "mlflow.source.git.branch", "mlflow.source.git.dirty",
                  "mlflow.source.git.diff")  # fmt: skip

@@ -217,3 +217,12 @@ def _reason(keras: Any, item: Mapping[str, Any], objects: Mapping[str, Any]) -> 
 
 
 save_model, log_model, load_model, autolog, get_default_pip_requirements, get_default_conda_env = FLAVOR.functions()
+
+
+def __getattr__(name: str) -> Any:
+    """`millstream.keras.MlflowCallback`, which derives from a class of Keras' and is made when it is first asked for."""
+    if name != "MlflowCallback":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from millstream.tracking.keras import MlflowCallback
+
+    return MlflowCallback

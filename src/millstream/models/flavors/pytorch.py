@@ -177,13 +177,24 @@ def predict(model: Any, inputs: Any, params: dict[str, Any]) -> Any:
         raise InvalidValue(f"A PyTorch model takes an array or a frame, not {type(inputs).__name__}.")
     device = next((each.device for each in (*model.parameters(), *model.buffers())), torch.device("cpu"))
     with torch.no_grad():
-        result = model(torch.from_numpy(np.ascontiguousarray(values)).to(device), **params)
+        result = model(_tensor(values).to(device), **params)
     if not isinstance(result, torch.Tensor):
         raise InvalidValue(
             f"The module gives a {type(result).__name__}; as a Python function it has to give one tensor."
         )
     array = result.cpu().numpy()
     return pd.DataFrame(array, index=inputs.index) if isinstance(inputs, pd.DataFrame) else array
+
+
+def _tensor(array: Any) -> Any:
+    """The array as a tensor over the same memory; a copy of what PyTorch may not write to or does not stride over.
+
+    The order of the memory stays: with another, results differ in the last bit.
+    """
+    import torch
+
+    usable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    return torch.from_numpy(array if usable else array.copy(order="K"))
 
 
 def _is_scripted(model: Any) -> bool:
@@ -235,7 +246,7 @@ def _tensors(example: Any) -> tuple[Any, ...]:
     arguments = example if isinstance(example, (list, tuple)) else (example,)
     if example is None or not all(isinstance(each, (np.ndarray, torch.Tensor)) for each in arguments):
         raise InvalidValue("it takes an input_example that is an array, a frame, or a list of arrays.")
-    return tuple(torch.as_tensor(each) for each in arguments)
+    return tuple(each if isinstance(each, torch.Tensor) else _tensor(each) for each in arguments)
 
 
 def _export(model: Any, file: Path, inputs: tuple[Any, ...]) -> None:

@@ -79,6 +79,7 @@ def _reason(spacy: Any, config: Mapping[str, Any]) -> str | None:
     language = str(config.get("nlp", {}).get("lang"))
     if not language.isidentifier():
         return f"for the language {language!r}"
+    spacy.blank(language)  # fills spaCy's registries with its own functions
     for name, component in config.get("components", {}).items():
         if "source" in component:
             return f"that takes {name!r} from another pipeline"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +11,7 @@ from millstream.errors import InvalidValue, Unsupported
 
 if TYPE_CHECKING:
     from millstream.models.mlmodel import Model
+    from millstream.models.types import Schema
 
 
 class Implementation(Protocol):
@@ -40,6 +42,7 @@ class PyFuncModel:
         signature = metadata.signature
         self._inputs = None if signature is None or signature.is_from_type_hint else signature.inputs
         self._params = metadata.get_params_schema()
+        self._form = self.input_example if signature is not None and signature.is_from_example else None
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         """Predictions for a batch of inputs.
@@ -70,7 +73,8 @@ class PyFuncModel:
             return data
         from millstream.models.enforcement import enforce_inputs
 
-        return enforce_inputs(data, self._inputs)
+        enforced = enforce_inputs(data, self._inputs)
+        return enforced if self._form is None else _in_form_of(self._form, enforced)
 
     def _enforced_params(self, params: dict[str, Any] | None) -> dict[str, Any] | None:
         if self._params is None and not params:
@@ -116,7 +120,8 @@ class PyFuncModel:
             return None
         from millstream.models.examples import load_example
 
-        return load_example(self._root, info)
+        example = load_example(self._root, info)
+        return example if self._inputs is None else _in_types_of(self._inputs, example)
 
     def get_raw_model(self) -> Any:
         """The model as its library has it."""
@@ -140,6 +145,33 @@ class PyFuncModel:
         if self.model_id:
             lines.insert(0, f"model_id: {self.model_id}")
         return "".join(["millstream.pyfunc.PyFuncModel:\n", *(f"  {line}\n" for line in lines)])
+
+
+def _in_types_of(schema: Schema, example: Any) -> Any:
+    """An example in the types of the schema, as far as they convert: JSON has but one kind of float and of integer."""
+    from millstream.models.types import DataType
+
+    if hasattr(example, "columns"):
+        for spec in schema.inputs:
+            wanted = getattr(spec, "type", None)
+            if spec.name in example.columns and isinstance(wanted, DataType) and example[spec.name].notna().all():
+                with contextlib.suppress(TypeError, ValueError):
+                    example[spec.name] = example[spec.name].astype(wanted.to_pandas())
+        return example
+    if not schema.is_tensor_spec():
+        return example
+    if isinstance(example, dict):
+        specs = schema.input_dict()
+        return {key: value.astype(specs[key].type) if key in specs else value for key, value in example.items()}
+    return example.astype(schema.inputs[0].type) if hasattr(example, "astype") else example
+
+
+def _in_form_of(example: Any, data: Any) -> Any:
+    """A frame as the list that the example was, for a `predict` whose hint is `TypeFromExample`. MLflow does this for lists."""
+    if not hasattr(data, "columns") or not isinstance(example, list):
+        return data
+    is_rows = bool(example) and isinstance(example[0], dict)
+    return data.to_dict(orient="records") if is_rows else data.iloc[:, 0].tolist()
 
 
 def _only(data: Any) -> Any:

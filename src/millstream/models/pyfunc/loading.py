@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from millstream import settings
-from millstream.errors import InvalidValue, NotFound
+from millstream import alias, settings
+from millstream.errors import InvalidValue, MillstreamError, NotFound
 from millstream.models import code_paths, flavors
 from millstream.models.flavor import load_for_python_function
 from millstream.models.locations import fetch, inside
@@ -68,7 +68,8 @@ def load_model(
     if not suppress_warnings:
         warn_of_differences(root)
     config = merged_config(entry.get("config"), model_config)
-    implementation = load_implementation(root, metadata, entry, config, trust_of(trust))
+    given = trust_of(trust)
+    implementation = alias.run_for_mlflow(lambda: load_implementation(root, metadata, entry, config, given))
     return PyFuncModel(metadata, implementation, root, config)
 
 
@@ -134,8 +135,6 @@ def _artifacts(root: Path, entry: dict[str, Any]) -> dict[str, str]:
 def _from_module(
     root: Path, loader: str, entry: dict[str, Any], config: dict[str, Any] | None, trust: Trust
 ) -> Implementation:
-    from millstream import alias
-
     if loader.partition(".")[0] in ("mlflow", "millstream"):
         raise InvalidValue(f"Models that are loaded by {loader} are not read by this version of Millstream.")
     below = inside(root, entry["code"]).joinpath(*loader.split(".")).with_suffix(".py") if entry.get("code") else None
@@ -143,7 +142,7 @@ def _from_module(
         below if below is not None and below.is_file() else root / "MLmodel",
         f"what says to import and run the loader module {loader!r}",
     )
-    module = alias.run_for_mlflow(lambda: importlib.import_module(loader))
+    module = importlib.import_module(loader)
     load = getattr(module, "_load_pyfunc", None)
     if load is None:
         raise InvalidValue(f"The loader module {loader!r} has no function _load_pyfunc(data_path).")
@@ -192,7 +191,10 @@ def warn_of_differences(root: Path) -> None:
     """One warning naming the packages whose versions differ from those that the model was made with."""
     from millstream.environments import EnvironmentSpec, check_installed, describe
 
-    text = describe(check_installed(EnvironmentSpec.read(root)))
+    try:
+        text = describe(check_installed(EnvironmentSpec.read(root)))
+    except MillstreamError as error:  # of a file that is not needed to load the model
+        text = f"The environment of the model in {str(root)!r} cannot be compared with this one: {error.message}"
     if text:
         logger.warning("%s", text)
 

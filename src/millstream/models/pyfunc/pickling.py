@@ -1,31 +1,38 @@
 """`python_model.pkl`: written so that MLflow reads it with its classes and we read it with ours, and the reverse.
 
 MLflow reads the file with plain cloudpickle, so classes of ours must not be in it under our names. Where the pickle would
-name `PythonModel` it says instead: import the module `mlflow.pyfunc.model` and take its attribute `PythonModel`. Our own
-unpickler (`trust.Unpickler`) gives our module for that.
+name `PythonModel` it says instead: import the module `mlflow.pyfunc.model` and take its attribute `PythonModel`. Modules of
+ours that code in the pickle uses (`import millstream as mlflow`) are written under MLflow's names too. Our own unpickler
+(`trust.Unpickler`) gives our modules for these.
 """
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, NamedTuple
 
 import cloudpickle
 
+from millstream import alias
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import hints
-from millstream.models.pyfunc.implementations import checked_hint
+from millstream.models.pyfunc.implementations import called, checked_hint
 from millstream.models.pyfunc.python_model import FunctionModel, PythonModel, PythonModelContext
 
-WRITTEN_AS: tuple[tuple[type, str, str], ...] = (
+WRITTEN_AS: tuple[tuple[Any, str, str], ...] = (
     (PythonModel, "mlflow.pyfunc.model", "PythonModel"),
     (PythonModelContext, "mlflow.pyfunc.model", "PythonModelContext"),
     (FunctionModel, "mlflow.pyfunc.model", "_FunctionPythonModel"),
     (MillstreamError, "mlflow.exceptions", "MlflowException"),
+    (hints.TypeFromExample, "mlflow.types.type_hints", "TypeFromExample"),
 )
-"""Classes of ours, and the names under which a pickle has them; `trust.RENAMED` is the way back."""
+"""Names of ours, and the names under which a pickle has them; `trust.RENAMED` is the way back."""
 
 
 class _Module(NamedTuple):
@@ -58,10 +65,12 @@ class _Checked(NamedTuple):
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type):
-            for ours, module, name in WRITTEN_AS:
-                if obj is ours:
-                    return getattr, (_Module(module), name)
+        if isinstance(obj, ModuleType):
+            theirs = alias.name_in_mlflow(obj.__name__) if obj.__name__.startswith("millstream") else None
+            return _Module(theirs).__reduce__() if theirs is not None else NotImplemented
+        for ours, module, name in WRITTEN_AS:
+            if obj is ours:
+                return getattr, (_Module(module), name)
         return super().reducer_override(obj)
 
 
@@ -71,7 +80,8 @@ def dump(model: PythonModel, file: IO[bytes]) -> None:
     if not isinstance(model, FunctionModel) and checked_hint(model) is not None:
         root = _Checked(model, tuple(_Wrapping(each) for each in _classes_with_predict(model)))
     try:
-        _Pickler(file).dump(root)
+        with _hints_resolved(called(model)):
+            _Pickler(file).dump(root)
     except MillstreamError:
         raise
     except Exception as error:  # whatever the objects in the model raise when they are asked for their state
@@ -79,6 +89,25 @@ def dump(model: PythonModel, file: IO[bytes]) -> None:
             f"The model cannot be pickled: {error}. Make what cannot be pickled (locks, connections, open files) in load_context "
             "instead of __init__, or save the model as a script: python_model='model.py'."
         ) from error
+
+
+@contextmanager
+def _hints_resolved(function: Callable[..., Any]) -> Iterator[None]:
+    """Type hints as objects while a function is pickled: the names in hints that are texts are not pickled along."""
+    plain = inspect.unwrap(getattr(function, "__func__", function))
+    written = getattr(plain, "__annotations__", None)
+    try:
+        resolved = typing.get_type_hints(plain) if written else None
+    except (NameError, TypeError, AttributeError):  # then they say nothing here either
+        resolved = None
+    if not resolved:
+        yield
+        return
+    plain.__annotations__ = resolved
+    try:
+        yield
+    finally:
+        plain.__annotations__ = written
 
 
 def _classes_with_predict(model: PythonModel) -> list[type]:

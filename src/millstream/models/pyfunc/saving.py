@@ -193,7 +193,7 @@ class PythonContent:
         self._implementation: PythonImplementation | None = None
 
     def check(self, signature: ModelSignature | None) -> None:
-        PythonImplementation(self._model, None)
+        self._implementation = PythonImplementation(self._model, None)
 
     def write(self, root: Path) -> None:
         self._keys = {}
@@ -223,11 +223,11 @@ class PythonContent:
         return signature_from_type_hints(called(self._model), example)
 
     def predict(self, root: Path, inputs: Any, params: dict[str, Any] | None) -> Any:
-        if self._implementation is None:
+        assert self._implementation is not None  # made by `check`
+        if self._implementation.context is None:
             paths = {name: str(root / where["path"]) for name, where in self._keys.get("artifacts", {}).items()}
-            context = PythonModelContext(paths, self._config)
-            self._model.load_context(context)
-            self._implementation = PythonImplementation(self._model, context)
+            self._implementation.context = PythonModelContext(paths, self._config)
+            self._model.load_context(self._implementation.context)
         return self._implementation.predict(inputs, params)
 
 

@@ -1,0 +1,72 @@
+"""statsmodels: `fit` of its models, of those that are imported later too."""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+from millstream.autologging.patching import Patches
+from millstream.autologging.training import Recording, Steps, Training, is_number, signature_of
+
+METRICS = (
+    "aic", "bic", "centered_tss", "condition_number", "df_model", "df_resid", "ess", "f_pvalue", "fvalue", "llf", "mse_model",
+    "mse_resid", "mse_total", "rsquared", "rsquared_adj", "scale", "ssr", "uncentered_tss",
+)  # fmt: skip
+"""Attributes of results that are metrics, as far as a model's results have them."""
+
+LARGE_BYTES = 100 * 2**20
+"""Results above this are logged after one line that says so: they hold the training data."""
+
+
+def install(patches: Patches, recording: Recording, module: ModuleType) -> None:
+    from statsmodels.base.model import Model
+
+    around = recording.around(_fit)
+    for cls in list(vars(module).values()):
+        if isinstance(cls, type) and issubclass(cls, Model) and cls.__module__ == module.__name__:
+            patches.replace(cls, "fit", around)
+
+
+def _fit(training: Training) -> Steps:
+    training.start()
+    with training.attempt("the params"):
+        training.log_params(_params(training))
+    training.start_model()
+
+    results = yield
+
+    with training.attempt("the metrics"):
+        training.log_metrics(_metrics(results))
+    with training.attempt("model_summary.txt"):
+        if hasattr(results, "summary"):
+            training.log_text(results.summary().as_text(), "model_summary.txt")
+    training.log_model(results, registered_model_name=training.settings.registered_model_name)
+
+
+def _params(training: Training) -> dict[str, Any]:
+    """Arguments of `fit`, defaults included; those in `**kwargs` under their own names."""
+    signature = signature_of(training.original)
+    bound = signature.bind(*training.args, **training.kwargs)
+    bound.apply_defaults()
+    params: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[1:]:
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            params.update(value)
+        elif kind is not inspect.Parameter.VAR_POSITIONAL:
+            params[name] = value
+    return params
+
+
+def _metrics(results: Any) -> dict[str, float]:
+    """What the results have of the metrics. Many are computed when they are asked for, and some of those fail."""
+    found = {}
+    for name in METRICS:
+        try:
+            value: Any = getattr(results, name, None)
+        except Exception:
+            continue
+        if is_number(value):
+            found[name] = float(value)
+    return found
