@@ -1,6 +1,6 @@
-"""The demo: a real sweep of scikit-learn models, recorded, searched, compared and served.
+"""The demo: a real sweep of scikit-learn models, recorded, searched and compared; the best one registered, promoted and served.
 
-    make demo                  # leaves the server running and prints its address; Ctrl-C ends it
+    make demo                  # leaves both servers running and prints their addresses; Ctrl-C ends them
     make demo ARGS=--once      # ends by itself
 
 Everything is kept in `demo-data/`: the embedded store (SQLite) and the artifacts. Run it again and it adds a sweep.
@@ -33,18 +33,20 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import millstream as mlflow
 
 DATA = Path(__file__).resolve().parent.parent / "demo-data"
 EXPERIMENT = "digits/sweep"
+REGISTERED = "digits"
 Model = SGDClassifier | MLPClassifier
 console = Console()
 
 
-def sweep(epochs: int) -> int:
-    """Train every combination; each is a run below one parent run. Returns the number of runs."""
+def sweep(epochs: int) -> dict[str, Pipeline]:
+    """Train every combination; each is a run below one parent run. Returns what was trained, by run id."""
     digits = load_digits(as_frame=True)
     frame: pd.DataFrame = digits.frame
     train, test = train_test_split(frame, test_size=0.3, random_state=0, stratify=frame["target"])
@@ -52,12 +54,13 @@ def sweep(epochs: int) -> int:
     scaler = StandardScaler().fit(train[digits.feature_names])
     x_train, x_test = scaler.transform(train[digits.feature_names]), scaler.transform(test[digits.feature_names])
     y_train, y_test = train["target"].to_numpy(), test["target"].to_numpy()
+    trained: dict[str, Pipeline] = {}
     combinations = list(itertools.product(["linear", "mlp"], [0.0003, 0.001, 0.003, 0.01], [0.0001, 0.01]))
 
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name="sweep", description="Handwritten digits, two kinds of model, eight settings each."):
         for kind, rate, alpha in combinations:
-            with mlflow.start_run(run_name=f"{kind} lr={rate} alpha={alpha}", nested=True):
+            with mlflow.start_run(run_name=f"{kind} lr={rate} alpha={alpha}", nested=True) as run:
                 mlflow.log_params({"model": kind, "learning_rate": rate, "alpha": alpha, "epochs": epochs})
                 mlflow.set_tag("task", "classification")
                 mlflow.log_input(dataset, context="train")
@@ -68,8 +71,9 @@ def sweep(epochs: int) -> int:
                         model.partial_fit(x_train[part], y_train[part], classes=np.arange(10))
                     log_epoch(model, epoch, x_train, y_train, x_test, y_test)
                 log_results(model, x_test, y_test)
+                trained[run.info.run_id] = make_pipeline(scaler, model)
         mlflow.log_param("runs", len(combinations))
-    return len(combinations) + 1
+    return trained
 
 
 def make_model(kind: str, rate: float, alpha: float) -> Model:
@@ -88,7 +92,7 @@ def log_epoch(
 
 
 def log_results(model: Model, x_test: np.ndarray, y_test: np.ndarray) -> None:
-    """The confusion matrix as a figure, wrong answers as a table, the model as a file."""
+    """The confusion matrix as a figure, wrong answers as a table, the model's settings as a file."""
     predictions = model.predict(x_test)
     figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
     ConfusionMatrixDisplay.from_predictions(y_test, predictions, ax=axes, colorbar=False)
@@ -96,9 +100,7 @@ def log_results(model: Model, x_test: np.ndarray, y_test: np.ndarray) -> None:
     plt.close(figure)
     wrong = predictions != y_test
     mlflow.log_table({"digit": y_test[wrong].tolist(), "predicted": predictions[wrong].tolist()}, "wrong.json")
-    weights = model.coef_ if isinstance(model, SGDClassifier) else model.coefs_[0]
-    mlflow.log_dict(model.get_params(), "model/params.json")
-    mlflow.log_text(json.dumps(np.asarray(weights).tolist()), "model/weights.json")
+    mlflow.log_dict(model.get_params(), "settings.json")
 
 
 def show_best(limit: int = 5) -> None:
@@ -123,15 +125,56 @@ def show_best(limit: int = 5) -> None:
     console.print(table)
 
 
-def show_served() -> None:
-    """The same runs through the server: the best one's curve and its figure."""
-    best = mlflow.search_runs(
+def best_run() -> mlflow.entities.Run:
+    found: list[mlflow.entities.Run] = mlflow.search_runs(
         experiment_names=[EXPERIMENT],
         filter_string="params.model IS NOT NULL",
         order_by=["metrics.`val/accuracy` DESC"],
         max_results=1,
         output_format="list",
-    )[0]
+    )
+    return found[0]
+
+
+def log_best_model(trained: dict[str, Pipeline]) -> str:
+    """Log the model of this sweep's best run into that run, with signature and example; gives the model's URI."""
+    accuracy = {run_id: mlflow.get_run(run_id).data.metrics["val/accuracy"] for run_id in trained}
+    run_id = max(accuracy, key=accuracy.__getitem__)
+    digits = load_digits(as_frame=True).data
+    with mlflow.start_run(run_id=run_id):
+        info = mlflow.sklearn.log_model(trained[run_id], name="model", input_example=digits.head(3))
+    return str(info.model_uri)
+
+
+def promote(model_uri: str) -> str:
+    """Register the model as the next version, and put it into production; gives the URI to load it by."""
+    version = mlflow.register_model(model_uri, REGISTERED)
+    client = mlflow.MlflowClient()
+    client.transition_model_version_stage(REGISTERED, version.version, "Production", archive_existing_versions=True)
+    client.set_registered_model_alias(REGISTERED, "champion", version.version)
+    console.print(
+        f"Registered as version {version.version} of {REGISTERED!r}: in Production, and @champion.", highlight=False
+    )
+    return f"models:/{REGISTERED}/Production"
+
+
+def ask(address: str) -> None:
+    """Send real digits to the model's server, and compare its answers with what the digits are."""
+    digits = load_digits(as_frame=True)
+    rows = digits.data.sample(5, random_state=1)
+    body = json.dumps({"dataframe_split": {"columns": list(rows), "data": rows.to_numpy().tolist()}}).encode()
+    request = urllib.request.Request(f"{address}/invocations", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        predictions = json.load(answer)["predictions"]
+    console.print(
+        f"The model at {address} reads five digits as {predictions}; they are {digits.target[rows.index].tolist()}.",
+        highlight=False,
+    )
+
+
+def show_served() -> None:
+    """The same runs through the server: the best one's curve and its figure."""
+    best = best_run()
     history = mlflow.MlflowClient().get_metric_history(best.info.run_id, "val/accuracy")
     figure = mlflow.artifacts.download_artifacts(run_id=best.info.run_id, artifact_path="confusion.png")
     console.print(
@@ -141,22 +184,17 @@ def show_served() -> None:
     )
 
 
-def start_server(port: int) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable, "-m", "millstream.cli.main", "server",
-        "--backend-store-uri", f"sqlite:///{DATA / 'millstream.db'}",
-        "--artifacts-destination", str(DATA / "mlartifacts"),
-        "--port", str(port),
-    ]  # fmt: skip
-    return subprocess.Popen(command)
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Run a `millstream` command in the background."""
+    return subprocess.Popen([sys.executable, "-m", "millstream.cli.main", *arguments])
 
 
-def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(300):
         if process.poll() is not None:
             sys.exit(f"The server ended with status {process.returncode}.")
         try:
-            with urllib.request.urlopen(f"{address}/ready", timeout=1) as answer:
+            with urllib.request.urlopen(url, timeout=1) as answer:
                 if answer.status == 200:
                     return
         except OSError:
@@ -187,26 +225,40 @@ def main() -> None:
     os.environ.setdefault("MILLSTREAM_JOURNAL_DIR", str(DATA / "journal"))
     mlflow.set_tracking_uri(f"sqlite:///{DATA / 'millstream.db'}")
     started = time.perf_counter()
-    count = sweep(options.epochs)
-    console.print(f"Recorded {count} runs in {time.perf_counter() - started:.1f} s, without a server.")
+    trained = sweep(options.epochs)
+    console.print(f"Recorded {len(trained) + 1} runs in {time.perf_counter() - started:.1f} s, without a server.")
     show_best()
+    model_uri = log_best_model(trained)
 
     port = free_port(options.port)
     address = f"http://127.0.0.1:{port}"
-    server = start_server(port)
+    servers = [
+        start(
+            "server", "--port", str(port),
+            "--backend-store-uri", f"sqlite:///{DATA / 'millstream.db'}",
+            "--artifacts-destination", str(DATA / "mlartifacts"),
+        )
+    ]  # fmt: skip
     try:
-        wait_until_ready(address, server)
-        mlflow.set_tracking_uri(address)
+        wait_until_ready(f"{address}/ready", servers[0])
+        mlflow.set_tracking_uri(address)  # also for the processes started from here
         show_served()
-        console.print(f"Millstream is at {address}", highlight=False)
+        served = promote(model_uri)
+        model_port = free_port(port + 1)
+        model_address = f"http://127.0.0.1:{model_port}"
+        servers.append(start("models", "serve", "-m", served, "--port", str(model_port), "--env-manager", "local"))
+        wait_until_ready(f"{model_address}/health", servers[1])
+        ask(model_address)
+        console.print(f"Millstream is at {address}, the model {served} at {model_address}/invocations", highlight=False)
         if not options.once:
-            console.print("Ctrl-C ends it.")
-            server.wait()
+            console.print("Ctrl-C ends them.")
+            servers[0].wait()
     except KeyboardInterrupt:
         pass
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
+        for server in reversed(servers):
+            server.send_signal(signal.SIGTERM)
+            server.wait(timeout=30)
 
 
 if __name__ == "__main__":
