@@ -117,9 +117,15 @@ class Application:
         self.router = Router([*self._endpoint_routes(), *self._own_routes()])
 
     def _own_routes(self) -> list[Route]:
-        from millstream.server import live, pages, service, ui_files
+        from millstream.server import archives, live, pages, service, ui_files
 
-        return [*service.routes(self), *live.routes(self), *ui_files.routes(self), *pages.routes(self)]
+        return [
+            *service.routes(self),
+            *live.routes(self),
+            *archives.routes(self),
+            *ui_files.routes(self),
+            *pages.routes(self),
+        ]
 
     # ------------------------------------------------------------ routes of the endpoint table
 

@@ -13,7 +13,14 @@ const isTyping = (target: EventTarget | null) =>
 export const allCommands = (): Command[] => [...registered.values()].flat();
 
 function onKey(event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("[role=dialog]")) return;
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    isTyping(event.target) ||
+    document.querySelector("[role=dialog]")
+  )
+    return;
   typed = typed ? `${typed} ${event.key}` : event.key;
   clearTimeout(timer);
   timer = setTimeout(() => {

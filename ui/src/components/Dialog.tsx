@@ -31,7 +31,12 @@ export function Dialog({ title, action, isDangerous, children, onAct, onClose }:
     }
   };
   return (
-    <ModalOverlay isOpen isDismissable={!busy} onOpenChange={(open) => !open && onClose()} className={styles.overlay ?? ""}>
+    <ModalOverlay
+      isOpen
+      isDismissable={!busy}
+      onOpenChange={(open) => !open && onClose()}
+      className={styles.overlay ?? ""}
+    >
       <Modal className={styles.modal ?? ""}>
         <AriaDialog className={styles.dialog ?? ""}>
           <form onSubmit={submit}>

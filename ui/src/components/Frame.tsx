@@ -1,5 +1,5 @@
 /** What every page stands in: rail, bar with the trail, and the page. */
-import { Link, Outlet } from "@tanstack/react-router";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useState } from "react";
 import { applyTheme, isDark } from "@/core/theme";
 import styles from "./Frame.module.css";
@@ -23,6 +23,8 @@ export function Frame() {
     setDark(!dark);
   };
   const palette = usePalette(toggleTheme);
+  const { pathname } = useLocation();
+  const current = PLACES.find((place) => pathname.startsWith(place.to) && place.to !== "/")?.to ?? "/";
   return (
     <div className={styles.frame}>
       <a className="skip-link" href="#main">
@@ -34,8 +36,9 @@ export function Frame() {
             key={place.to}
             to={place.to}
             className={styles.place}
-            activeProps={{ "data-active": "true", "aria-current": "page" }}
-            activeOptions={{ exact: place.to === "/", includeSearch: false }}
+            data-active={place.to === current || undefined}
+            aria-current={place.to === current ? "page" : undefined}
+            activeProps={{}}
           >
             <Icon name={place.icon} />
             <span>{place.label}</span>

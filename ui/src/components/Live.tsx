@@ -1,7 +1,11 @@
 import { useLive } from "@/queries/live";
 import styles from "./Live.module.css";
 
-const WORDS = { connecting: "connecting", live: "live", lost: "connection lost; what is shown stays, and it is tried again" };
+const WORDS = {
+  connecting: "connecting",
+  live: "live",
+  lost: "connection lost; what is shown stays, and it is tried again",
+};
 
 /** Whether changes arrive by themselves. */
 export function Live() {

@@ -8,13 +8,14 @@ const marked = new Marked({
   gfm: true,
   breaks: false,
   renderer: {
-    html: ({ text }) => escape(text),
-    image: ({ href, text }) => (isOwn(href) ? `<img src="${escape(href)}" alt="${escape(text)}">` : escape(`[image: ${text || href}]`)),
+    html: ({ text }) => escaped(text),
+    image: ({ href, text }) =>
+      isOwn(href) ? `<img src="${escaped(href)}" alt="${escaped(text)}">` : escaped(`[image: ${text || href}]`),
   },
 });
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-const escape = (text: string) => text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);
+const escaped = (text: string) => text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);
 const isOwn = (href: string) => {
   try {
     return new URL(href, location.href).origin === location.origin;
@@ -34,8 +35,35 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 export function toSafeHtml(text: string): string {
   return purify.sanitize(marked.parse(text, { async: false }), {
     ALLOWED_TAGS: [
-      "a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "input", "li",
-      "ol", "p", "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
+      "a",
+      "b",
+      "blockquote",
+      "br",
+      "code",
+      "del",
+      "em",
+      "h1",
+      "h2",
+      "h3",
+      "h4",
+      "h5",
+      "h6",
+      "hr",
+      "i",
+      "img",
+      "input",
+      "li",
+      "ol",
+      "p",
+      "pre",
+      "strong",
+      "table",
+      "tbody",
+      "td",
+      "th",
+      "thead",
+      "tr",
+      "ul",
     ],
     ALLOWED_ATTR: ["href", "src", "alt", "title", "align", "type", "checked", "disabled", "start"],
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|\/|#|\.)/i,

@@ -4,7 +4,15 @@ import { messageOf } from "@/core/errors";
 import { Markdown } from "./Markdown";
 import { say } from "./Toasts";
 
-export function Notes({ text, label, onSave }: { text: string; label: string; onSave: (text: string) => Promise<unknown> }) {
+export function Notes({
+  text,
+  label,
+  onSave,
+}: {
+  text: string;
+  label: string;
+  onSave: (text: string) => Promise<unknown>;
+}) {
   const [draft, setDraft] = useState<string | null>(null);
   const save = async () => {
     try {
@@ -18,7 +26,11 @@ export function Notes({ text, label, onSave }: { text: string; label: string; on
   if (draft === null)
     return (
       <div style={{ display: "grid", gap: 10, justifyItems: "start" }}>
-        {text ? <Markdown text={text} /> : <p className="muted">No notes yet. They are Markdown, and everybody who sees this page sees them.</p>}
+        {text ? (
+          <Markdown text={text} />
+        ) : (
+          <p className="muted">No notes yet. They are Markdown, and everybody who sees this page sees them.</p>
+        )}
         <button type="button" className="button" onClick={() => setDraft(text)}>
           {text ? "Edit" : "Write notes"}
         </button>

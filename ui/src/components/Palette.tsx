@@ -59,7 +59,10 @@ export function Palette({ state }: { state: PaletteState }) {
   return (
     <ModalOverlay isOpen isDismissable onOpenChange={(open) => !open && state.close()} className={styles.overlay ?? ""}>
       <Modal className={styles.modal ?? ""}>
-        <AriaDialog className={styles.dialog ?? ""} aria-label={state.mode === "help" ? "Keyboard shortcuts" : "Search"}>
+        <AriaDialog
+          className={styles.dialog ?? ""}
+          aria-label={state.mode === "help" ? "Keyboard shortcuts" : "Search"}
+        >
           {state.mode === "help" ? <Help /> : <Search close={state.close} />}
         </AriaDialog>
       </Modal>
@@ -91,7 +94,15 @@ function Search({ close }: { close: () => void }) {
         run: () => void navigate({ to: "/models/$name", params: { name: model.name } }),
       })),
       ...(/^[0-9a-f]{32}$/.test(text)
-        ? [{ id: text, label: text, kind: "run", keys: "", run: () => void navigate({ to: "/runs/$runId", params: { runId: text } }) }]
+        ? [
+            {
+              id: text,
+              label: text,
+              kind: "run",
+              keys: "",
+              run: () => void navigate({ to: "/runs/$runId", params: { runId: text } }),
+            },
+          ]
         : []),
     ],
     [experiments, found, navigate, text],

@@ -2,7 +2,15 @@
 import { Link } from "@tanstack/react-router";
 import styles from "./Tabs.module.css";
 
-export function Tabs({ tabs, current, label }: { tabs: { id: string; label: string }[]; current: string; label: string }) {
+export function Tabs({
+  tabs,
+  current,
+  label,
+}: {
+  tabs: { id: string; label: string }[];
+  current: string;
+  label: string;
+}) {
   return (
     <nav className={styles.tabs} aria-label={label}>
       {tabs.map((tab) => (

@@ -22,7 +22,12 @@ function change(to: readonly Toast[]): void {
 const drop = (id: number) => change(toasts.filter((toast) => toast.id !== id));
 
 export function say(text: string, options: { undo?: () => Promise<unknown>; isError?: boolean } = {}): void {
-  const toast: Toast = { id: next++, text, isError: options.isError ?? false, ...(options.undo ? { undo: options.undo } : {}) };
+  const toast: Toast = {
+    id: next++,
+    text,
+    isError: options.isError ?? false,
+    ...(options.undo ? { undo: options.undo } : {}),
+  };
   change([...toasts.slice(-2), toast]);
   setTimeout(() => drop(toast.id), toast.isError ? 12_000 : 8_000);
 }
@@ -62,7 +67,13 @@ export function Toasts() {
               Undo
             </button>
           )}
-          <button type="button" className="button" data-kind="quiet" onClick={() => drop(toast.id)} aria-label="Dismiss">
+          <button
+            type="button"
+            className="button"
+            data-kind="quiet"
+            onClick={() => drop(toast.id)}
+            aria-label="Dismiss"
+          >
             ✕
           </button>
         </div>

@@ -20,7 +20,7 @@ export function Trail({ parts }: { parts: { label: string; link?: LinkProps }[] 
   return createPortal(
     <nav aria-label="Where you are" className={styles.trail}>
       {parts.map((part, at) => (
-        <span key={`${at} ${part.label}`}>
+        <span key={part.label}>
           {at > 0 && <span className="muted"> / </span>}
           {part.link ? (
             <Link {...part.link}>{part.label}</Link>

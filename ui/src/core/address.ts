@@ -25,11 +25,13 @@ export function useAddress(): [Values, (changes: Values, options?: { replace?: b
 function without(values: Values): Values {
   return Object.fromEntries(
     Object.entries(values).filter(
-      ([, value]) => value !== undefined && value !== "" && value !== null && !(Array.isArray(value) && value.length === 0),
+      ([, value]) =>
+        value !== undefined && value !== "" && value !== null && !(Array.isArray(value) && value.length === 0),
     ),
   );
 }
 
-export const text = (value: unknown, fallback = ""): string => (typeof value === "string" ? value : value === undefined ? fallback : String(value));
+export const text = (value: unknown, fallback = ""): string =>
+  typeof value === "string" ? value : value === undefined ? fallback : String(value);
 export const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.map(String) : value === undefined || value === "" ? [] : [String(value)];

@@ -31,8 +31,10 @@ export function columnOf(id: ColumnId): Column {
   const known = RUN_COLUMNS.find((column) => column.id === id);
   if (known) return known;
   const key = id.slice(2);
-  if (id.startsWith("m.")) return { id, label: key, group: "Metrics", width: 110, isNumber: true, order: `metrics.${quoted(key)}` };
-  if (id.startsWith("p.")) return { id, label: key, group: "Params", width: 110, isNumber: false, order: `params.${quoted(key)}` };
+  if (id.startsWith("m."))
+    return { id, label: key, group: "Metrics", width: 110, isNumber: true, order: `metrics.${quoted(key)}` };
+  if (id.startsWith("p."))
+    return { id, label: key, group: "Params", width: 110, isNumber: false, order: `params.${quoted(key)}` };
   return { id, label: key, group: "Tags", width: 120, isNumber: false, order: `tags.${quoted(key)}` };
 }
 
@@ -52,8 +54,13 @@ export function allColumns(keys: Keys): Column[] {
 export function defaultColumns(keys: Keys, hasManyExperiments: boolean): ColumnId[] {
   const metrics = keys.metrics.filter((key) => !key.startsWith("system/")).slice(0, 8);
   return [
-    "name", "status", "start", "duration", ...(hasManyExperiments ? ["experiment"] : []),
-    ...metrics.map((key) => `m.${key}`), ...keys.params.slice(0, 8).map((key) => `p.${key}`),
+    "name",
+    "status",
+    "start",
+    "duration",
+    ...(hasManyExperiments ? ["experiment"] : []),
+    ...metrics.map((key) => `m.${key}`),
+    ...keys.params.slice(0, 8).map((key) => `p.${key}`),
   ];
 }
 
@@ -112,7 +119,7 @@ export function textOf(row: Row, id: ColumnId): string {
 }
 
 /** The value for a file: numbers in full. */
-export function valueOf(row: Row, id: ColumnId): string | number | null {
+export function valueIn(row: Row, id: ColumnId): string | number | null {
   if (id.startsWith("m.")) return row.metrics[id.slice(2)] ?? null;
   if (id === "duration") return durationOf(row.run);
   return textOf(row, id) || null;
@@ -126,7 +133,17 @@ export function rowsToCsv(rows: readonly Row[], ids: readonly ColumnId[]): strin
     const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const head = ["run_id", ...ids.filter((id) => id !== "id").map((id) => (id.length > 1 && id[1] === "." ? `${{ m: "metrics", p: "params", t: "tags" }[id[0] as "m" | "p" | "t"]}.${id.slice(2)}` : id))];
-  const cells = (row: Row) => [row.id, ...ids.filter((id) => id !== "id").map((id) => valueOf(row, id))].map(quote).join(",");
+  const head = [
+    "run_id",
+    ...ids
+      .filter((id) => id !== "id")
+      .map((id) =>
+        id.length > 1 && id[1] === "."
+          ? `${{ m: "metrics", p: "params", t: "tags" }[id[0] as "m" | "p" | "t"]}.${id.slice(2)}`
+          : id,
+      ),
+  ];
+  const cells = (row: Row) =>
+    [row.id, ...ids.filter((id) => id !== "id").map((id) => valueIn(row, id))].map(quote).join(",");
   return [head.map(quote).join(","), ...rows.map(cells), ""].join("\n");
 }

@@ -27,7 +27,10 @@ export function diffLines(before: string, after: string): DiffLine[] {
       lines.push({ kind: "same", text: a[i] as string });
       i++;
       j++;
-    } else if (j >= b.length || (i < a.length && (lengths[(i + 1) * width + j] as number) >= (lengths[i * width + j + 1] as number)))
+    } else if (
+      j >= b.length ||
+      (i < a.length && (lengths[(i + 1) * width + j] as number) >= (lengths[i * width + j + 1] as number))
+    )
       lines.push({ kind: "gone", text: a[i++] as string });
     else lines.push({ kind: "new", text: b[j++] as string });
   }

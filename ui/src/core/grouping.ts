@@ -1,6 +1,7 @@
 /** Loaded runs as lines of a table: flat, as a tree of parents, or in groups. */
-import { type ColumnId, type Row, textOf } from "./columns";
+
 import { PARENT } from "@/queries/types";
+import { type ColumnId, type Row, textOf } from "./columns";
 
 export type Line =
   | { kind: "run"; row: Row; depth: number; childCount: number; isOpen: boolean }
@@ -15,7 +16,13 @@ export function linesOf(rows: readonly Row[], group: string, toggled: ReadonlySe
   return group === "parent" ? treeOf(rows, toggled) : groupsOf(rows, group, toggled);
 }
 
-const line = (row: Row, depth: number, childCount: number, isOpen: boolean): Line => ({ kind: "run", row, depth, childCount, isOpen });
+const line = (row: Row, depth: number, childCount: number, isOpen: boolean): Line => ({
+  kind: "run",
+  row,
+  depth,
+  childCount,
+  isOpen,
+});
 
 /** Children stand below their parent, in the order of the search; a run whose parent is not loaded stands at the top. */
 function treeOf(rows: readonly Row[], toggled: ReadonlySet<string>): Line[] {

@@ -8,6 +8,7 @@ export interface Curve {
   id: string;
   label: string;
   color: string;
+  group: string;
   /** Ascending. */
   xs: number[];
   /** null is a gap: a NaN was logged there. */
@@ -20,10 +21,20 @@ export interface Curve {
 /** A curve of one series: sorted by x, NaN as gaps, smoothed if asked for. */
 export function toCurve(
   line: Line,
-  options: { x: XAxis; origin?: number; smoothing: Smoothing; strength: number; label: string; color: string },
+  options: {
+    x: XAxis;
+    origin?: number;
+    smoothing: Smoothing;
+    strength: number;
+    label: string;
+    color: string;
+    group?: string;
+  },
 ): Curve {
   const places = line.steps.map((step, at) =>
-    options.x === "step" ? step : ((line.times[at] as number) - (options.x === "relative" ? (options.origin ?? 0) : 0)) / 1000,
+    options.x === "step"
+      ? step
+      : ((line.times[at] as number) - (options.x === "relative" ? (options.origin ?? 0) : 0)) / 1000,
   );
   const points: { x: number; y: number | null }[] = places.map((x, at) => ({ x, y: line.values[at] as number }));
   if (options.x === "step") for (const step of line.nanSteps) points.push({ x: step, y: null });
@@ -39,7 +50,17 @@ export function toCurve(
           ys.map((y) => y ?? Number.NaN),
           options.strength,
         ).map((y) => (Number.isNaN(y) ? null : y));
-  return { id: line.run, label: options.label, color: options.color, xs, ys, smoothed, isExact: line.isExact, count: line.count };
+  return {
+    id: line.run,
+    label: options.label,
+    color: options.color,
+    group: options.group ?? "",
+    xs,
+    ys,
+    smoothed,
+    isExact: line.isExact,
+    count: line.count,
+  };
 }
 
 /** Mean and band of many curves, on the places of all of them; between its points a curve is interpolated. */
@@ -65,7 +86,8 @@ export function meanAndBand(curves: readonly Curve[]): { xs: number[]; mean: num
       const to = ys[at + 1];
       if (from === null || from === undefined) return;
       if (left === x) found.push(from);
-      else if (right !== undefined && to !== null && to !== undefined) found.push(from + ((to - from) * (x - left)) / (right - left));
+      else if (right !== undefined && to !== null && to !== undefined)
+        found.push(from + ((to - from) * (x - left)) / (right - left));
     });
     mean.push(found.length ? found.reduce((sum, y) => sum + y, 0) / found.length : Number.NaN);
     low.push(found.length ? Math.min(...found) : Number.NaN);
@@ -76,7 +98,9 @@ export function meanAndBand(curves: readonly Curve[]): { xs: number[]; mean: num
 
 /** The range that holds all but the most extreme 1 % on each side; null if there is nothing to clip. */
 export function withoutOutliers(curves: readonly Curve[]): [number, number] | null {
-  const values = curves.flatMap((curve) => curve.ys.filter((y): y is number => y !== null && Number.isFinite(y))).sort((a, b) => a - b);
+  const values = curves
+    .flatMap((curve) => curve.ys.filter((y): y is number => y !== null && Number.isFinite(y)))
+    .sort((a, b) => a - b);
   if (values.length < 20) return null;
   const low = values[Math.floor(values.length * 0.01)] as number;
   const high = values[Math.ceil(values.length * 0.99) - 1] as number;
@@ -86,7 +110,8 @@ export function withoutOutliers(curves: readonly Curve[]): [number, number] | nu
 
 /** Rows of a CSV file: one line a point, as drawn. */
 export function toCsv(curves: readonly Curve[], x: string, key: string): string {
-  const quote = (text: string) => (/[",\n]/.test(text) || /^[=+\-@\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const quote = (text: string) =>
+    /[",\n]/.test(text) || /^[=+\-@\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const rows = curves.flatMap((curve) =>
     curve.xs.map((place, at) => [quote(curve.id), quote(curve.label), place, curve.ys[at] ?? "NaN"].join(",")),
   );

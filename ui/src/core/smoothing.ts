@@ -6,7 +6,12 @@ export type Smoothing = "none" | "ema" | "gaussian" | "mean";
  *
  * @param strength 0 to 1: how much of what came before stays (EMA), or the share of the curve's width that is averaged.
  */
-export function smooth(kind: Smoothing, places: readonly number[], values: readonly number[], strength: number): number[] {
+export function smooth(
+  kind: Smoothing,
+  places: readonly number[],
+  values: readonly number[],
+  strength: number,
+): number[] {
   if (kind === "none" || strength <= 0 || values.length < 3) return [...values];
   return kind === "ema" ? exponential(values, strength) : windowed(kind, places, values, strength);
 }
@@ -25,7 +30,12 @@ function exponential(values: readonly number[], strength: number): number[] {
 }
 
 /** Average over a window of places around each point: all alike, or weighted by a bell. */
-function windowed(kind: "gaussian" | "mean", places: readonly number[], values: readonly number[], strength: number): number[] {
+function windowed(
+  kind: "gaussian" | "mean",
+  places: readonly number[],
+  values: readonly number[],
+  strength: number,
+): number[] {
   const span = (places.at(-1) ?? 0) - (places[0] ?? 0);
   const half = (span * strength) / 10 || 1;
   const result: number[] = [];

@@ -2,7 +2,9 @@
 
 /** Pearson's correlation of the pairs in which both are finite; null for fewer than three of them, or without spread. */
 export function correlation(a: readonly number[], b: readonly number[]): number | null {
-  const pairs = a.map((x, at) => [x, b[at] as number] as const).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
+  const pairs = a
+    .map((x, at) => [x, b[at] as number] as const)
+    .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const count = pairs.length;
   if (count < 3) return null;
   const meanX = pairs.reduce((sum, [x]) => sum + x, 0) / count;
@@ -58,7 +60,10 @@ function grouped(pairs: readonly { param: string; y: number }[]): [string, numbe
 }
 
 /** Values on a regular grid from scattered points: each cell the mean of all points, weighted by the inverse square distance. */
-export function interpolate(points: readonly (readonly [number, number, number])[], size: number): { x: number[]; y: number[]; z: number[][] } {
+export function interpolate(
+  points: readonly (readonly [number, number, number])[],
+  size: number,
+): { x: number[]; y: number[]; z: number[][] } {
   const xs = points.map((point) => point[0]);
   const ys = points.map((point) => point[1]);
   const line = (values: readonly number[]) => {

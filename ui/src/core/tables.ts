@@ -47,7 +47,9 @@ export function tableOfJson(value: unknown): Table | null {
   if (!Array.isArray(columns) || !Array.isArray(data) || !data.every(Array.isArray)) return null;
   return {
     columns: columns.map(String),
-    rows: data.slice(0, MAX_ROWS).map((row: unknown[]) => row.map((cell) => (typeof cell === "object" ? JSON.stringify(cell) : String(cell)))),
+    rows: data
+      .slice(0, MAX_ROWS)
+      .map((row: unknown[]) => row.map((cell) => (typeof cell === "object" ? JSON.stringify(cell) : String(cell)))),
     isCut: data.length > MAX_ROWS,
   };
 }

@@ -8,7 +8,21 @@ export interface View {
 
 /** What a view keeps of the address. */
 const KEPT = [
-  "tab", "filter", "order", "cols", "widths", "group", "x", "smooth", "strength", "logx", "logy", "clip", "band", "metrics", "closed",
+  "tab",
+  "filter",
+  "order",
+  "cols",
+  "widths",
+  "group",
+  "x",
+  "smooth",
+  "strength",
+  "logx",
+  "logy",
+  "clip",
+  "band",
+  "metrics",
+  "closed",
 ];
 
 export const searchOfView = (address: Record<string, unknown>): Record<string, unknown> =>
@@ -22,7 +36,11 @@ export function parseViews(text: string | undefined): View[] {
     if (!Array.isArray(found)) return [];
     return found.filter(
       (view): view is View =>
-        typeof view === "object" && view !== null && typeof view.name === "string" && typeof view.search === "object" && view.search !== null,
+        typeof view === "object" &&
+        view !== null &&
+        typeof view.name === "string" &&
+        typeof view.search === "object" &&
+        view.search !== null,
     );
   } catch {
     return [];

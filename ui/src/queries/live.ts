@@ -8,7 +8,7 @@ export type LiveState = "connecting" | "live" | "lost";
 let state: LiveState = "connecting";
 const listeners = new Set<() => void>();
 let source: EventSource | undefined;
-let waiting: ReturnType<typeof setTimeout> | undefined;
+let isWaiting = false;
 let touched = new Set<string>();
 let isAny = false;
 
@@ -23,7 +23,7 @@ function become(next: LiveState): void {
 
 /** Make stale what shows something that was touched; the pages in view ask again by themselves. */
 function refresh(): void {
-  waiting = undefined;
+  isWaiting = false;
   const ids = touched;
   const any = isAny;
   touched = new Set();
@@ -43,7 +43,8 @@ export function connect(): void {
     const { changed } = JSON.parse(event.data) as { changed: string[] | null };
     if (changed === null) isAny = true;
     else for (const id of changed) touched.add(id);
-    waiting ??= setTimeout(refresh, PAUSE_MS);
+    if (!isWaiting) setTimeout(refresh, PAUSE_MS);
+    isWaiting = true;
   };
   source.onerror = () => become("lost"); // the browser connects again by itself
 }

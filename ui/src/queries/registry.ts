@@ -22,7 +22,8 @@ export const model = (name: string) =>
   queryOptions({
     queryKey: ["model", name],
     queryFn: async ({ signal }) =>
-      (await mlflow.get<{ registered_model: RegisteredModel }>("registered-models/get", { name }, signal)).registered_model,
+      (await mlflow.get<{ registered_model: RegisteredModel }>("registered-models/get", { name }, signal))
+        .registered_model,
   });
 
 export const versions = (name: string) =>
@@ -75,7 +76,9 @@ export const history = (name: string, number?: string) =>
 
 const changed = () =>
   Promise.all(
-    ["models", "model", "versions", "version", "history"].map((key) => queryClient.invalidateQueries({ queryKey: [key] })),
+    ["models", "model", "versions", "version", "history"].map((key) =>
+      queryClient.invalidateQueries({ queryKey: [key] }),
+    ),
   );
 
 export type Stage = "None" | "Staging" | "Production" | "Archived";
@@ -135,7 +138,8 @@ export async function deleteModel(name: string): Promise<void> {
 
 export async function registerVersion(name: string, source: string, runId: string, modelId: string): Promise<string> {
   await mlflow.post("registered-models/create", { name }).catch((error: unknown) => {
-    if (!(error instanceof Error && /RESOURCE_ALREADY_EXISTS/.test((error as { code?: string }).code ?? ""))) throw error;
+    if (!(error instanceof Error && /RESOURCE_ALREADY_EXISTS/.test((error as { code?: string }).code ?? "")))
+      throw error;
   });
   const answer = await mlflow.post<{ model_version: ModelVersion }>("model-versions/create", {
     name,

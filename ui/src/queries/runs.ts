@@ -65,7 +65,9 @@ export const children = (of: Run) =>
   });
 
 const changed = () =>
-  Promise.all(["runs", "run", "children", "experiments"].map((key) => queryClient.invalidateQueries({ queryKey: [key] })));
+  Promise.all(
+    ["runs", "run", "children", "experiments"].map((key) => queryClient.invalidateQueries({ queryKey: [key] })),
+  );
 
 /** Do the same to many runs, some at a time; all are tried, the first failure is raised at the end. */
 async function toEach(ids: readonly RunId[], act: (id: RunId) => Promise<unknown>): Promise<void> {

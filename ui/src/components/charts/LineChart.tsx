@@ -89,11 +89,21 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
           focus: { prox: 24 },
         },
         scales: {
-          x: { time: look.x === "time", distr: look.logX && look.x !== "time" ? 3 : 1, ...(zoom ? { range: () => zoom } : {}) },
+          x: {
+            time: look.x === "time",
+            distr: look.logX && look.x !== "time" ? 3 : 1,
+            ...(zoom ? { range: () => zoom } : {}),
+          },
           y: { distr: look.logY ? 3 : 1, ...(clip && !look.logY ? { range: () => clip } : {}) },
         },
         axes: [
-          { ...axis, size: 28, ...(look.x === "time" ? {} : { values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick))) }) },
+          {
+            ...axis,
+            size: 28,
+            ...(look.x === "time"
+              ? {}
+              : { values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick))) }),
+          },
           { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick))) },
         ],
         series: [{}, ...drawn.series(lifted)],
@@ -132,7 +142,9 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
       {hover && hover.rows.length > 0 && (
         <div className={styles.tip} data-side={hover.left > width / 2 ? "left" : "right"}>
           <div className="muted">
-            {look.x === "time" ? new Date(hover.x * 1000).toLocaleString() : `${look.x === "step" ? "step" : "seconds"} ${formatNumber(hover.x)}`}
+            {look.x === "time"
+              ? new Date(hover.x * 1000).toLocaleString()
+              : `${look.x === "step" ? "step" : "seconds"} ${formatNumber(hover.x)}`}
           </div>
           {hover.rows.slice(0, 12).map((row) => (
             <div key={row.label} className={styles.row}>
@@ -197,26 +209,18 @@ interface Drawn {
 function tableOf(curves: readonly Curve[], look: Look): Drawn {
   const usable = (xs: readonly number[]) => !look.logX || look.x === "time" || xs.every((x) => x > 0);
   const shown = curves.map((curve) => (usable(curve.xs) ? curve : onlyPositive(curve)));
-  if (look.band && shown.length > 1) {
-    const { xs, mean, low, high } = meanAndBand(shown);
-    const color = shown[0]?.color ?? "#888";
-    return {
-      data: [xs, mean, low, high],
-      series: () => [
-        { stroke: color, width: 2 },
-        { stroke: `${color}55`, width: 1 },
-        { stroke: `${color}55`, width: 1 },
-      ],
-      bands: [{ series: [3, 2], fill: `${color}26` }],
-    };
-  }
+  if (look.band && shown.length > 1) return bandsOf(shown);
   const tables: uPlot.AlignedData[] = [];
   const makers: ((lifted: string | undefined) => uPlot.Series)[] = [];
   for (const curve of shown) {
     const isPoint = curve.xs.length === 1;
     if (curve.smoothed) {
       tables.push([curve.xs, curve.ys]);
-      makers.push((lifted) => ({ stroke: fade(curve.color, lifted, curve.id, 0.25), width: 1, points: { show: false } }));
+      makers.push((lifted) => ({
+        stroke: fade(curve.color, lifted, curve.id, 0.25),
+        width: 1,
+        points: { show: false },
+      }));
     }
     tables.push([curve.xs, curve.smoothed ?? curve.ys]);
     makers.push((lifted) => ({
@@ -226,8 +230,27 @@ function tableOf(curves: readonly Curve[], look: Look): Drawn {
     }));
   }
   const first = tables[0];
-  const data = first === undefined ? ([[], []] as unknown as uPlot.AlignedData) : tables.length === 1 ? first : uPlot.join(tables);
+  const data =
+    first === undefined ? ([[], []] as unknown as uPlot.AlignedData) : tables.length === 1 ? first : uPlot.join(tables);
   return { data, series: (lifted) => makers.map((make) => make(lifted)), bands: [] };
+}
+
+/** Of each group of curves the mean, in a band from the least to the greatest. */
+function bandsOf(curves: readonly Curve[]): Drawn {
+  const tables: uPlot.AlignedData[] = [];
+  const series: uPlot.Series[] = [];
+  const bands: uPlot.Band[] = [];
+  for (const group of new Set(curves.map((curve) => curve.group))) {
+    const inside = curves.filter((curve) => curve.group === group);
+    const { xs, mean, low, high } = meanAndBand(inside);
+    const color = inside[0]?.color ?? "#888888";
+    const first = series.length + 1;
+    tables.push([xs, mean, low, high]);
+    series.push({ stroke: color, width: 2 }, { stroke: `${color}55`, width: 1 }, { stroke: `${color}55`, width: 1 });
+    bands.push({ series: [first + 2, first + 1], fill: `${color}26` });
+  }
+  const only = tables[0] as uPlot.AlignedData;
+  return { data: tables.length === 1 ? only : uPlot.join(tables), series: () => series, bands };
 }
 
 function onlyPositive(curve: Curve): Curve {
@@ -238,5 +261,9 @@ function onlyPositive(curve: Curve): Curve {
 
 function fade(color: string, lifted: string | undefined, id: string, strength: number): string {
   const alpha = lifted === undefined || lifted === id ? strength : strength * 0.2;
-  return alpha >= 1 ? color : `${color}${Math.round(alpha * 255).toString(16).padStart(2, "0")}`;
+  return alpha >= 1
+    ? color
+    : `${color}${Math.round(alpha * 255)
+        .toString(16)
+        .padStart(2, "0")}`;
 }

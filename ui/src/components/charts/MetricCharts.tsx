@@ -1,12 +1,13 @@
 /** Small multiples: a chart for each metric of some runs, in sections by the prefix of their names. */
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { Icon } from "@/components/Icon";
 import { ErrorView } from "@/components/ErrorView";
-import { texts, text, useAddress } from "@/core/address";
+import { Icon } from "@/components/Icon";
+import { text, texts, useAddress } from "@/core/address";
 import { fileName, saveAs } from "@/core/download";
 import { toCsv, toCurve, type XAxis } from "@/core/lines";
 import type { Smoothing } from "@/core/smoothing";
+import { toSvg } from "@/core/svg";
 import { windows } from "@/queries/metrics";
 import { LineChart, type Look } from "./LineChart";
 import styles from "./MetricCharts.module.css";
@@ -16,6 +17,8 @@ export interface Shown {
   label: string;
   color: string;
   start: number;
+  /** Runs of one group share a band where means are drawn. */
+  group?: string;
 }
 
 interface Settings {
@@ -41,7 +44,15 @@ function useSettings(): [Settings, (changes: Record<string, unknown>) => void] {
   return [settings, change];
 }
 
-export function MetricCharts({ runs, keys, lifted }: { runs: readonly Shown[]; keys: readonly string[]; lifted?: string | undefined }) {
+export function MetricCharts({
+  runs,
+  keys,
+  lifted,
+}: {
+  runs: readonly Shown[];
+  keys: readonly string[];
+  lifted?: string | undefined;
+}) {
   const [settings, change] = useSettings();
   const [address] = useAddress();
   const wanted = text(address.metrics).toLowerCase();
@@ -67,7 +78,9 @@ export function MetricCharts({ runs, keys, lifted }: { runs: readonly Shown[]; k
               className={styles.section}
               aria-expanded={!closed.includes(prefix)}
               onClick={() =>
-                change({ closed: closed.includes(prefix) ? closed.filter((each) => each !== prefix) : [...closed, prefix] })
+                change({
+                  closed: closed.includes(prefix) ? closed.filter((each) => each !== prefix) : [...closed, prefix],
+                })
               }
             >
               {prefix || "other"} <span className="muted">{inside.length}</span>
@@ -104,7 +117,12 @@ function useZoom(): Zoom {
   return { range, set };
 }
 
-function Toolbar(props: { settings: Settings; change: (changes: Record<string, unknown>) => void; metrics: string; zoom: Zoom }) {
+function Toolbar(props: {
+  settings: Settings;
+  change: (changes: Record<string, unknown>) => void;
+  metrics: string;
+  zoom: Zoom;
+}) {
   const { settings, change, metrics, zoom } = props;
   const { look, smoothing, strength } = settings;
   const toggle = (name: string, on: boolean, label: string) => (
@@ -124,7 +142,13 @@ function Toolbar(props: { settings: Settings; change: (changes: Record<string, u
       />
       <label>
         X axis{" "}
-        <select className="input" value={look.x} onChange={(event) => change({ x: event.target.value === "step" ? undefined : event.target.value, zoom: undefined })}>
+        <select
+          className="input"
+          value={look.x}
+          onChange={(event) =>
+            change({ x: event.target.value === "step" ? undefined : event.target.value, zoom: undefined })
+          }
+        >
           <option value="step">Step</option>
           <option value="time">Wall time</option>
           <option value="relative">Relative time</option>
@@ -132,7 +156,11 @@ function Toolbar(props: { settings: Settings; change: (changes: Record<string, u
       </label>
       <label>
         Smoothing{" "}
-        <select className="input" value={smoothing} onChange={(event) => change({ smooth: event.target.value === "none" ? undefined : event.target.value })}>
+        <select
+          className="input"
+          value={smoothing}
+          onChange={(event) => change({ smooth: event.target.value === "none" ? undefined : event.target.value })}
+        >
           <option value="none">None</option>
           <option value="ema">Exponential average</option>
           <option value="gaussian">Gaussian</option>
@@ -165,7 +193,13 @@ function Toolbar(props: { settings: Settings; change: (changes: Record<string, u
 
 const HEIGHT = 220;
 
-function ChartCard(props: { metric: string; runs: readonly Shown[]; settings: Settings; lifted?: string | undefined; zoom: Zoom }) {
+function ChartCard(props: {
+  metric: string;
+  runs: readonly Shown[];
+  settings: Settings;
+  lifted?: string | undefined;
+  zoom: Zoom;
+}) {
   const { metric, runs, settings, lifted, zoom } = props;
   const box = useRef<HTMLElement>(null);
   const isSeen = useSeen(box);
@@ -192,7 +226,15 @@ function ChartCard(props: { metric: string; runs: readonly Shown[]; settings: Se
       const run = byId.get(line.run);
       if (!run || line.key !== metric || line.count === 0) return [];
       return [
-        toCurve(line, { x: look.x, origin: run.start, smoothing, strength, label: run.label, color: run.color }),
+        toCurve(line, {
+          x: look.x,
+          origin: run.start,
+          smoothing,
+          strength,
+          label: run.label,
+          color: run.color,
+          group: run.group ?? "",
+        }),
       ];
     });
   }, [data, runs, metric, look.x, smoothing, strength]);
@@ -214,6 +256,15 @@ function ChartCard(props: { metric: string; runs: readonly Shown[]; settings: Se
         >
           <Icon name="download" size={13} />
           <span className="visually-hidden">Download {metric} as CSV</span>
+        </button>
+        <button
+          type="button"
+          className="button"
+          data-kind="quiet"
+          title="Download as SVG"
+          onClick={() => saveAs(`${fileName(metric)}.svg`, toSvg(curves, metric), "image/svg+xml")}
+        >
+          SVG<span className="visually-hidden"> of {metric}</span>
         </button>
         <button
           type="button"
@@ -256,7 +307,9 @@ function useSeen(box: React.RefObject<HTMLElement | null>): boolean {
   useEffect(() => {
     const element = box.current;
     if (!element || isSeen) return;
-    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && setSeen(true), { rootMargin: "300px" });
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && setSeen(true), {
+      rootMargin: "300px",
+    });
     observer.observe(element);
     return () => observer.disconnect();
   }, [box, isSeen]);

@@ -13,7 +13,18 @@ import { correlation, importance, interpolate } from "@/core/statistics";
 import type { Keys } from "@/queries/experiments";
 import styles from "./Plots.module.css";
 
-use([BarChart, HeatmapChart, ParallelChart, ScatterChart, GridComponent, ParallelComponent, TooltipComponent, VisualMapComponent, CanvasRenderer, SVGRenderer]);
+use([
+  BarChart,
+  HeatmapChart,
+  ParallelChart,
+  ScatterChart,
+  GridComponent,
+  ParallelComponent,
+  TooltipComponent,
+  VisualMapComponent,
+  CanvasRenderer,
+  SVGRenderer,
+]);
 
 const KINDS = [
   { id: "parallel", label: "Parallel coordinates" },
@@ -35,19 +46,29 @@ export default function Plots({ rows, keys, total }: { rows: readonly Row[]; key
   const [address, change] = useAddress();
   const kind = KINDS.find((each) => each.id === address.plot)?.id ?? "parallel";
   const metrics = keys.metrics.filter((key) => !key.startsWith("system/"));
-  const varying = useMemo(() => keys.params.filter((key) => new Set(rows.map((row) => row.params[key])).size > 1), [keys.params, rows]);
+  const varying = useMemo(
+    () => keys.params.filter((key) => new Set(rows.map((row) => row.params[key])).size > 1),
+    [keys.params, rows],
+  );
   const all = [...varying.map((key) => `p.${key}`), ...metrics.map((key) => `m.${key}`)];
   const choice: Choice = {
     metric: text(address.pm) || metrics[0] || "",
     x: text(address.px) || all[0] || "",
     y: text(address.py) || all[1] || `m.${metrics[0] ?? ""}`,
-    axes: texts(address.axes).length ? texts(address.axes) : [...varying.slice(0, 6).map((key) => `p.${key}`), ...metrics.slice(0, 1).map((key) => `m.${key}`)],
+    axes: texts(address.axes).length
+      ? texts(address.axes)
+      : [...varying.slice(0, 6).map((key) => `p.${key}`), ...metrics.slice(0, 1).map((key) => `m.${key}`)],
   };
   if (metrics.length === 0) return <p className={styles.none}>These runs have no metrics to plot.</p>;
   return (
     <div className={styles.all}>
       <div className={styles.controls} role="toolbar" aria-label="What is plotted">
-        <select className="input" aria-label="Kind of plot" value={kind} onChange={(event) => change({ plot: event.target.value })}>
+        <select
+          className="input"
+          aria-label="Kind of plot"
+          value={kind}
+          onChange={(event) => change({ plot: event.target.value })}
+        >
           {KINDS.map((each) => (
             <option key={each.id} value={each.id}>
               {each.label}
@@ -60,15 +81,32 @@ export default function Plots({ rows, keys, total }: { rows: readonly Row[]; key
             <Select label="Y" value={choice.y} options={all} onChange={(py) => change({ py })} />
           </>
         )}
-        <Select label={kind === "scatter" ? "Colour" : "Metric"} value={`m.${choice.metric}`} options={metrics.map((key) => `m.${key}`)} onChange={(id) => change({ pm: id.slice(2) })} />
-        {rows.length < total && <span className="muted">of the {formatNumber(rows.length)} loaded runs; scroll the table to load more</span>}
+        <Select
+          label={kind === "scatter" ? "Colour" : "Metric"}
+          value={`m.${choice.metric}`}
+          options={metrics.map((key) => `m.${key}`)}
+          onChange={(id) => change({ pm: id.slice(2) })}
+        />
+        {rows.length < total && (
+          <span className="muted">of the {formatNumber(rows.length)} loaded runs; scroll the table to load more</span>
+        )}
       </div>
       <Plot kind={kind} rows={rows} choice={choice} varying={varying} />
     </div>
   );
 }
 
-function Select({ label, value, options, onChange }: { label: string; value: string; options: readonly string[]; onChange: (id: string) => void }) {
+function Select({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  options: readonly string[];
+  onChange: (id: string) => void;
+}) {
   return (
     <label>
       {label}{" "}
@@ -83,14 +121,25 @@ function Select({ label, value, options, onChange }: { label: string; value: str
   );
 }
 
-const valueOf = (row: Row, id: string): number | string | undefined => {
+const valueIn = (row: Row, id: string): number | string | undefined => {
   if (id.startsWith("m.")) return row.metrics[id.slice(2)];
   const param = row.params[id.slice(2)];
   return param !== undefined && param !== "" && Number.isFinite(Number(param)) ? Number(param) : param;
 };
-const areNumbers = (rows: readonly Row[], id: string) => rows.every((row) => typeof (valueOf(row, id) ?? 0) === "number");
+const areNumbers = (rows: readonly Row[], id: string) =>
+  rows.every((row) => typeof (valueIn(row, id) ?? 0) === "number");
 
-function Plot({ kind, rows, choice, varying }: { kind: Kind; rows: readonly Row[]; choice: Choice; varying: readonly string[] }) {
+function Plot({
+  kind,
+  rows,
+  choice,
+  varying,
+}: {
+  kind: Kind;
+  rows: readonly Row[];
+  choice: Choice;
+  varying: readonly string[];
+}) {
   const box = useRef<HTMLDivElement>(null);
   const [themes, setThemes] = useState(0);
   useEffect(() => {
@@ -99,7 +148,10 @@ function Plot({ kind, rows, choice, varying }: { kind: Kind; rows: readonly Row[
     return () => window.removeEventListener("millstream:theme", onTheme);
   }, []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of theme draws again
-  const option = useMemo(() => optionOf(kind, rows, choice, varying), [kind, rows, JSON.stringify(choice), varying, themes]);
+  const option = useMemo(
+    () => optionOf(kind, rows, choice, varying),
+    [kind, rows, JSON.stringify(choice), varying, themes],
+  );
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -123,7 +175,12 @@ function Plot({ kind, rows, choice, varying }: { kind: Kind; rows: readonly Row[
   };
   return (
     <figure className={`card ${styles.plot}`}>
-      <div ref={box} className={styles.canvas} role="img" aria-label={`${KINDS.find((each) => each.id === kind)?.label} of ${rows.length} runs by ${choice.metric}`} />
+      <div
+        ref={box}
+        className={styles.canvas}
+        role="img"
+        aria-label={`${KINDS.find((each) => each.id === kind)?.label} of ${rows.length} runs by ${choice.metric}`}
+      />
       <figcaption>
         <button type="button" className="button" onClick={() => save("png")}>
           PNG
@@ -142,8 +199,17 @@ const SCALE = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
 function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: readonly string[]): EChartsCoreOption {
   const muted = color("--muted");
   const line = { lineStyle: { color: color("--line") } };
-  const axis = { axisLine: { lineStyle: { color: color("--line-strong") } }, axisLabel: { color: muted, fontSize: 11 }, splitLine: line, nameTextStyle: { color: muted } };
-  const base = { animation: false, textStyle: { fontFamily: color("--font") }, tooltip: { confine: true, renderMode: "richText" } };
+  const axis = {
+    axisLine: { lineStyle: { color: color("--line-strong") } },
+    axisLabel: { color: muted, fontSize: 11 },
+    splitLine: line,
+    nameTextStyle: { color: muted },
+  };
+  const base = {
+    animation: false,
+    textStyle: { fontFamily: color("--font") },
+    tooltip: { confine: true, renderMode: "richText" },
+  };
   const grid = { left: 70, right: 90, top: 30, bottom: 50 };
   const values = rows.map((row) => row.metrics[choice.metric] ?? Number.NaN);
   const finite = values.filter(Number.isFinite);
@@ -161,18 +227,28 @@ function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: rea
   const scaleOf = (id: string) => (areNumbers(rows, id) ? { type: "value", scale: true } : { type: "category" });
   switch (kind) {
     case "parallel": {
-      const axes = choice.axes.includes(`m.${choice.metric}`) ? choice.axes : [...choice.axes.filter((id) => !id.startsWith("m.")), `m.${choice.metric}`];
+      const axes = choice.axes.includes(`m.${choice.metric}`)
+        ? choice.axes
+        : [...choice.axes.filter((id) => !id.startsWith("m.")), `m.${choice.metric}`];
       const last = axes.length - 1;
       return {
         ...base,
         visualMap: { ...visualMap(axes.indexOf(`m.${choice.metric}`)), show: true },
-        parallel: { left: 60, right: 120, top: 50, bottom: 30, parallelAxisDefault: { ...axis, nameLocation: "start", nameGap: 22 } },
+        parallel: {
+          left: 60,
+          right: 120,
+          top: 50,
+          bottom: 30,
+          parallelAxisDefault: { ...axis, nameLocation: "start", nameGap: 22 },
+        },
         parallelAxis: axes.map((id, dim) => ({ dim, name: id.slice(2), ...scaleOf(id), ...(dim === last ? {} : {}) })),
         series: [
           {
             type: "parallel",
             lineStyle: { width: 1.2, opacity: 0.6 },
-            data: rows.filter((row) => Number.isFinite(row.metrics[choice.metric])).map((row) => ({ name: row.name, value: axes.map((id) => valueOf(row, id) ?? "-") })),
+            data: rows
+              .filter((row) => Number.isFinite(row.metrics[choice.metric]))
+              .map((row) => ({ name: row.name, value: axes.map((id) => valueIn(row, id) ?? "-") })),
           },
         ],
       };
@@ -189,24 +265,38 @@ function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: rea
             type: "scatter",
             symbolSize: 8,
             data: rows
-              .map((row) => ({ name: row.name, value: [valueOf(row, choice.x), valueOf(row, choice.y), row.metrics[choice.metric]] }))
+              .map((row) => ({
+                name: row.name,
+                value: [valueIn(row, choice.x), valueIn(row, choice.y), row.metrics[choice.metric]],
+              }))
               .filter((point) => point.value.every((value) => value !== undefined)),
           },
         ],
       };
     case "contour": {
       const points = rows
-        .map((row) => [valueOf(row, choice.x), valueOf(row, choice.y), row.metrics[choice.metric]] as const)
-        .filter((point): point is readonly [number, number, number] => point.every((value) => typeof value === "number" && Number.isFinite(value)));
+        .map((row) => [valueIn(row, choice.x), valueIn(row, choice.y), row.metrics[choice.metric]] as const)
+        .filter((point): point is readonly [number, number, number] =>
+          point.every((value) => typeof value === "number" && Number.isFinite(value)),
+        );
       if (points.length < 3) return { ...base, title: { text: "" }, graphic: [] };
       const { x, y, z } = interpolate(points, 40);
       return {
         ...base,
         grid,
         visualMap: visualMap(),
-        xAxis: { ...axis, type: "category", data: x.map((value) => formatNumber(value, 3)), name: choice.x.slice(2), nameLocation: "middle", nameGap: 28 },
+        xAxis: {
+          ...axis,
+          type: "category",
+          data: x.map((value) => formatNumber(value, 3)),
+          name: choice.x.slice(2),
+          nameLocation: "middle",
+          nameGap: 28,
+        },
         yAxis: { ...axis, type: "category", data: y.map((value) => formatNumber(value, 3)), name: choice.y.slice(2) },
-        series: [{ type: "heatmap", data: z.flatMap((cells, row) => cells.map((value, column) => [column, row, value])) }],
+        series: [
+          { type: "heatmap", data: z.flatMap((cells, row) => cells.map((value, column) => [column, row, value])) },
+        ],
       };
     }
     case "bar": {
@@ -215,15 +305,36 @@ function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: rea
         ...base,
         grid: { ...grid, left: 180, right: 40 },
         xAxis: { ...axis, type: "value", scale: true, name: choice.metric, nameLocation: "middle", nameGap: 28 },
-        yAxis: { ...axis, type: "category", inverse: true, data: shown.map((row) => row.name), axisLabel: { ...axis.axisLabel, width: 160, overflow: "truncate" } },
-        series: [{ type: "bar", data: shown.map((row) => ({ value: row.metrics[choice.metric], itemStyle: { color: runColor(row.id, row.tags[COLOR_TAG]) } })) }],
+        yAxis: {
+          ...axis,
+          type: "category",
+          inverse: true,
+          data: shown.map((row) => row.name),
+          axisLabel: { ...axis.axisLabel, width: 160, overflow: "truncate" },
+        },
+        series: [
+          {
+            type: "bar",
+            data: shown.map((row) => ({
+              value: row.metrics[choice.metric],
+              itemStyle: { color: runColor(row.id, row.tags[COLOR_TAG]) },
+            })),
+          },
+        ],
       };
     }
     default: {
       const found = varying
         .map((key) => {
           const params = rows.map((row) => row.params[key]);
-          return { key, share: importance(params, values), r: correlation(params.map((param) => Number(param === undefined || param === "" ? Number.NaN : param)), values) };
+          return {
+            key,
+            share: importance(params, values),
+            r: correlation(
+              params.map((param) => Number(param === undefined || param === "" ? Number.NaN : param)),
+              values,
+            ),
+          };
         })
         .filter((each) => each.share !== null)
         .sort((a, b) => (b.share as number) - (a.share as number))
@@ -233,7 +344,15 @@ function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: rea
         ...base,
         tooltip: { ...base.tooltip, trigger: "axis" },
         grid: { ...grid, left: 160, right: 40 },
-        xAxis: { ...axis, type: "value", min: -1, max: 1, name: "share of the variance explained · correlation", nameLocation: "middle", nameGap: 28 },
+        xAxis: {
+          ...axis,
+          type: "value",
+          min: -1,
+          max: 1,
+          name: "share of the variance explained · correlation",
+          nameLocation: "middle",
+          nameGap: 28,
+        },
         yAxis: { ...axis, type: "category", inverse: true, data: names },
         series: [
           { name: "importance", type: "bar", data: found.map((each) => each.share), itemStyle: { color: "#0072b2" } },

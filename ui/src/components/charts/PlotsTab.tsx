@@ -1,7 +1,7 @@
+import { lazy, Suspense } from "react";
 import { Skeleton } from "@/components/parts";
 import type { Row } from "@/core/columns";
 import type { Keys } from "@/queries/experiments";
-import { lazy, Suspense } from "react";
 
 const Plots = lazy(() => import("./Plots"));
 

@@ -43,7 +43,12 @@ export default function ComparePage() {
       <div className={styles.head}>
         <h1>Compare {rows.length} runs</h1>
         <label>
-          <input type="checkbox" checked={address.only === true} onChange={(event) => change({ only: event.target.checked || undefined })} /> Only what differs
+          <input
+            type="checkbox"
+            checked={address.only === true}
+            onChange={(event) => change({ only: event.target.checked || undefined })}
+          />{" "}
+          Only what differs
         </label>
       </div>
       <Tabs
@@ -55,14 +60,29 @@ export default function ComparePage() {
           { id: "artifacts", label: "Artifacts" },
         ]}
       />
-      {tab === "charts" ? <Charts rows={rows} /> : tab === "artifacts" ? <Files rows={rows} /> : <Values rows={rows} onlyDifferent={address.only === true} />}
+      {tab === "charts" ? (
+        <Charts rows={rows} />
+      ) : tab === "artifacts" ? (
+        <Files rows={rows} />
+      ) : (
+        <Values rows={rows} onlyDifferent={address.only === true} />
+      )}
     </div>
   );
 }
 
 function Charts({ rows }: { rows: readonly Row[] }) {
   const keys = [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))].sort();
-  const runs = useMemo(() => rows.map((row) => ({ id: row.id, label: row.name, color: runColor(row.id, row.tags[COLOR_TAG]), start: row.run.info.start_time ?? 0 })), [rows]);
+  const runs = useMemo(
+    () =>
+      rows.map((row) => ({
+        id: row.id,
+        label: row.name,
+        color: runColor(row.id, row.tags[COLOR_TAG]),
+        start: row.run.info.start_time ?? 0,
+      })),
+    [rows],
+  );
   return (
     <div className={styles.scroll}>
       <MetricCharts runs={runs} keys={keys} />
@@ -73,11 +93,17 @@ function Charts({ rows }: { rows: readonly Row[] }) {
 type LineOf = { key: string; cells: (string | undefined)[]; best?: number };
 
 function Values({ rows, onlyDifferent }: { rows: readonly Row[]; onlyDifferent: boolean }) {
-  const lines = (of: (row: Row) => Record<string, string | number>, keep: (key: string) => boolean = () => true): LineOf[] =>
+  const lines = (
+    of: (row: Row) => Record<string, string | number>,
+    keep: (key: string) => boolean = () => true,
+  ): LineOf[] =>
     [...new Set(rows.flatMap((row) => Object.keys(of(row))))]
       .filter(keep)
       .sort()
-      .map((key) => ({ key, cells: rows.map((row) => (key in of(row) ? show(of(row)[key] as string | number) : undefined)) }));
+      .map((key) => ({
+        key,
+        cells: rows.map((row) => (key in of(row) ? show(of(row)[key] as string | number) : undefined)),
+      }));
   const user = (key: string) => !key.startsWith("mlflow.") && !key.startsWith("millstream.");
   return (
     <div className={styles.scroll}>
@@ -102,8 +128,18 @@ function Values({ rows, onlyDifferent }: { rows: readonly Row[]; onlyDifferent: 
             <Line name="Duration" cells={rows.map((row) => formatDuration(durationOf(row.run)))} />
           </Part>
           <Group title="Params" lines={lines((row) => row.params)} onlyDifferent={onlyDifferent} count={rows.length} />
-          <Group title="Metrics" lines={lines((row) => row.metrics)} onlyDifferent={onlyDifferent} count={rows.length} />
-          <Group title="Tags" lines={lines((row) => row.tags, user)} onlyDifferent={onlyDifferent} count={rows.length} />
+          <Group
+            title="Metrics"
+            lines={lines((row) => row.metrics)}
+            onlyDifferent={onlyDifferent}
+            count={rows.length}
+          />
+          <Group
+            title="Tags"
+            lines={lines((row) => row.tags, user)}
+            onlyDifferent={onlyDifferent}
+            count={rows.length}
+          />
         </tbody>
       </table>
     </div>
@@ -112,8 +148,20 @@ function Values({ rows, onlyDifferent }: { rows: readonly Row[]; onlyDifferent: 
 
 const show = (value: string | number): string => (typeof value === "number" ? formatNumber(value) : value);
 
-function Group({ title, lines, onlyDifferent, count }: { title: string; lines: LineOf[]; onlyDifferent: boolean; count: number }) {
-  const shown = lines.map((line) => ({ ...line, differs: new Set(line.cells).size > 1 })).filter((line) => line.differs || !onlyDifferent);
+function Group({
+  title,
+  lines,
+  onlyDifferent,
+  count,
+}: {
+  title: string;
+  lines: LineOf[];
+  onlyDifferent: boolean;
+  count: number;
+}) {
+  const shown = lines
+    .map((line) => ({ ...line, differs: new Set(line.cells).size > 1 }))
+    .filter((line) => line.differs || !onlyDifferent);
   if (shown.length === 0) return null;
   return (
     <Part title={title} count={count}>
@@ -161,7 +209,9 @@ const TEXT = /\.(txt|md|json|ya?ml|csv|py|log|toml)$|(^|\/)MLmodel$/i;
 function Files({ rows }: { rows: readonly Row[] }) {
   const [address, change] = useAddress();
   const listings = useQueries({ queries: rows.map((row) => listing({ kind: "run", id: row.id }, "")) });
-  const names = [...new Set(listings.flatMap((each) => (each.data ?? []).filter((file) => !file.is_dir).map((file) => file.path)))].sort();
+  const names = [
+    ...new Set(listings.flatMap((each) => (each.data ?? []).filter((file) => !file.is_dir).map((file) => file.path))),
+  ].sort();
   const path = text(address.path) || names.find((name) => PICTURE.test(name)) || names[0] || "";
   if (listings.some((each) => each.isPending)) return <Skeleton />;
   if (names.length === 0) return <Empty title="These runs have no files at their top" />;

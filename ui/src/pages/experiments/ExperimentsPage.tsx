@@ -9,11 +9,17 @@ import { Icon } from "@/components/Icon";
 import { Empty, Skeleton, Time, Trail } from "@/components/parts";
 import { act } from "@/components/Toasts";
 import { text, useAddress } from "@/core/address";
-import { rank } from "@/core/fuzzy";
 import { formatNumber } from "@/core/format";
+import { rank } from "@/core/fuzzy";
 import { countIn, type Folder, toTree } from "@/core/tree";
-import { createExperiment, deleteExperiment, overview, renameExperiment, restoreExperiment } from "@/queries/experiments";
 import { ROOT } from "@/queries/client";
+import {
+  createExperiment,
+  deleteExperiment,
+  overview,
+  renameExperiment,
+  restoreExperiment,
+} from "@/queries/experiments";
 import type { ExperimentActivity } from "@/queries/types";
 import styles from "./ExperimentsPage.module.css";
 
@@ -32,7 +38,10 @@ export default function ExperimentsPage() {
     [],
   );
   useCommands(commands);
-  const shown = useMemo(() => (filter ? rank(data ?? [], filter, (each) => each.experiment.name) : (data ?? [])), [data, filter]);
+  const shown = useMemo(
+    () => (filter ? rank(data ?? [], filter, (each) => each.experiment.name) : (data ?? [])),
+    [data, filter],
+  );
   const tree = useMemo(() => toTree(filter ? [] : shown, (each) => each.experiment.name), [filter, shown]);
   if (error && !data) return <ErrorView error={error} reset={() => void refetch()} />;
   const isFresh = data !== undefined && data.length <= 1 && data.every((each) => (each.run_count ?? 0) === 0);
@@ -71,9 +80,13 @@ export default function ExperimentsPage() {
               </tr>
             </thead>
             <tbody>
-              {filter
-                ? shown.map((each) => <Row key={each.experiment.experiment_id} of={each} depth={0} isWhole ask={setAsked} />)
-                : <Folders folder={tree} depth={0} ask={setAsked} />}
+              {filter ? (
+                shown.map((each) => (
+                  <Row key={each.experiment.experiment_id} of={each} depth={0} isWhole ask={setAsked} />
+                ))
+              ) : (
+                <Folders folder={tree} depth={0} ask={setAsked} />
+              )}
             </tbody>
           </table>
           {filter && shown.length === 0 && <p className={styles.none}>No experiment's name matches.</p>}
@@ -101,7 +114,15 @@ const firstLines = () =>
     '        millstream.log_metric("loss", 1 / (step + 1), step=step)',
   ].join("\n");
 
-function Folders({ folder, depth, ask }: { folder: Folder<ExperimentActivity>; depth: number; ask: (asked: Asked) => void }) {
+function Folders({
+  folder,
+  depth,
+  ask,
+}: {
+  folder: Folder<ExperimentActivity>;
+  depth: number;
+  ask: (asked: Asked) => void;
+}) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const toggle = (path: string) => {
     const next = new Set(closed);
@@ -152,7 +173,17 @@ function FolderRows(props: {
   );
 }
 
-function Row({ of, depth, isWhole, ask }: { of: ExperimentActivity; depth: number; isWhole?: boolean; ask: (asked: Asked) => void }) {
+function Row({
+  of,
+  depth,
+  isWhole,
+  ask,
+}: {
+  of: ExperimentActivity;
+  depth: number;
+  isWhole?: boolean;
+  ask: (asked: Asked) => void;
+}) {
   const { experiment } = of;
   const name = experiment.name || "(no name)";
   return (
@@ -170,11 +201,23 @@ function Row({ of, depth, isWhole, ask }: { of: ExperimentActivity; depth: numbe
         <Time at={experiment.creation_time} />
       </td>
       <td className={styles.acts}>
-        <button type="button" className="button" data-kind="quiet" onClick={() => ask({ kind: "rename", of })} title="Rename">
+        <button
+          type="button"
+          className="button"
+          data-kind="quiet"
+          onClick={() => ask({ kind: "rename", of })}
+          title="Rename"
+        >
           <Icon name="edit" size={14} />
           <span className="visually-hidden">Rename {name}</span>
         </button>
-        <button type="button" className="button" data-kind="quiet" onClick={() => ask({ kind: "delete", of })} title="Move to the trash">
+        <button
+          type="button"
+          className="button"
+          data-kind="quiet"
+          onClick={() => ask({ kind: "delete", of })}
+          title="Move to the trash"
+        >
           <Icon name="trash" size={14} />
           <span className="visually-hidden">Move {name} to the trash</span>
         </button>
@@ -203,7 +246,8 @@ function Question({ asked, close }: { asked: NonNullable<Asked>; close: () => vo
         }
       >
         <p>
-          Its {formatNumber(run_count ?? 0)} runs go with it. All of it can be restored from the trash until somebody empties it.
+          Its {formatNumber(run_count ?? 0)} runs go with it. All of it can be restored from the trash until somebody
+          empties it.
         </p>
       </Dialog>
     );
@@ -221,8 +265,14 @@ function Question({ asked, close }: { asked: NonNullable<Asked>; close: () => vo
       }}
     >
       <Field label="Name" hint="Slashes make folders: vision/resnet.">
-        {/* biome-ignore lint/a11y/noAutofocus: the dialog exists for this field */}
-        <input className="input" autoFocus required maxLength={500} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          className="input"
+          autoFocus
+          required
+          maxLength={500}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
       </Field>
     </Dialog>
   );

@@ -21,7 +21,11 @@ export function CompareVersions({ versions }: { versions: readonly ModelVersion[
         <th scope="row">{key}</th>
         {versions.map((version, at) => {
           const value = of(at)[key];
-          return <td key={version.version}>{value === undefined ? "–" : typeof value === "number" ? formatNumber(value) : value}</td>;
+          return (
+            <td key={version.version}>
+              {value === undefined ? "–" : typeof value === "number" ? formatNumber(value) : value}
+            </td>
+          );
         })}
       </tr>
     ));
@@ -42,7 +46,10 @@ export function CompareVersions({ versions }: { versions: readonly ModelVersion[
           </tr>
         </thead>
         <tbody>
-          {part("version", (at) => ({ stage: versions[at]?.current_stage ?? "None", run: rows[at]?.name ?? versions[at]?.run_id ?? "" }))}
+          {part("version", (at) => ({
+            stage: versions[at]?.current_stage ?? "None",
+            run: rows[at]?.name ?? versions[at]?.run_id ?? "",
+          }))}
           {part("metric", (at) => rows[at]?.metrics ?? {})}
           {part("param", (at) => rows[at]?.params ?? {})}
         </tbody>

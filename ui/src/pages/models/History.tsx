@@ -35,6 +35,13 @@ function sentence(change: RegistryChange): string {
   const cut = (text: string) => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
   const from = change.from_value;
   const to = change.to_value;
-  const values = from !== undefined && from !== null && to !== undefined && to !== null ? `: ${cut(from)} → ${cut(to)}` : to ? `: ${cut(to)}` : from ? `: ${cut(from)} →` : "";
+  const values =
+    from !== undefined && from !== null && to !== undefined && to !== null
+      ? `: ${cut(from)} → ${cut(to)}`
+      : to
+        ? `: ${cut(to)}`
+        : from
+          ? `: ${cut(from)} →`
+          : "";
   return `${where}${what}${key}${values}`;
 }

@@ -26,10 +26,13 @@ export default function ModelPage() {
   if (error && !model) return <ErrorView error={error} reset={() => void refetch()} />;
   if (!model || !versions) return <Skeleton />;
   const aliases = model.aliases ?? [];
-  const aliasesOf = (version: string) => aliases.filter((alias) => alias.version === version).map((alias) => alias.alias);
+  const aliasesOf = (version: string) =>
+    aliases.filter((alias) => alias.version === version).map((alias) => alias.alias);
   const inUse = [
     ...(["Production", "Staging"] as const).flatMap((stage) =>
-      versions.filter((version) => version.current_stage === stage).map((version) => ({ label: stage, version: version.version })),
+      versions
+        .filter((version) => version.current_stage === stage)
+        .map((version) => ({ label: stage, version: version.version })),
     ),
     ...aliases.map((alias) => ({ label: `@${alias.alias}`, version: alias.version })),
   ];
@@ -72,16 +75,31 @@ export default function ModelPage() {
       {tab === "history" && <History name={name} />}
       {tab === "about" && (
         <div className={styles.columns}>
-          <Notes text={model.description ?? ""} label="Description of the model" onSave={(note) => describeModel(name, note)} />
+          <Notes
+            text={model.description ?? ""}
+            label="Description of the model"
+            onSave={(note) => describeModel(name, note)}
+          />
           <div className={`card ${styles.box}`}>
-            <KeyValues rows={[["Created", <Time key="c" at={model.creation_timestamp} />], ["Changed", <Time key="u" at={model.last_updated_timestamp} />], ...tags]} />
+            <KeyValues
+              rows={[
+                ["Created", <Time key="c" at={model.creation_timestamp} />],
+                ["Changed", <Time key="u" at={model.last_updated_timestamp} />],
+                ...tags,
+              ]}
+            />
           </div>
         </div>
       )}
-      {tab === "compare" && <CompareVersions versions={versions.filter((version) => compared.includes(version.version))} />}
+      {tab === "compare" && (
+        <CompareVersions versions={versions.filter((version) => compared.includes(version.version))} />
+      )}
       {tab === "versions" &&
         (versions.length === 0 ? (
-          <Empty title="No versions yet" code={`millstream.register_model("models:/<model id>", ${JSON.stringify(name)})`} />
+          <Empty
+            title="No versions yet"
+            code={`millstream.register_model("models:/<model id>", ${JSON.stringify(name)})`}
+          />
         ) : (
           <>
             <div className={styles.scroll}>
@@ -110,7 +128,13 @@ export default function ModelPage() {
                           type="checkbox"
                           aria-label={`Compare version ${version.version}`}
                           checked={compared.includes(version.version)}
-                          onChange={(event) => change({ versions: event.target.checked ? [...compared, version.version] : compared.filter((each) => each !== version.version) })}
+                          onChange={(event) =>
+                            change({
+                              versions: event.target.checked
+                                ? [...compared, version.version]
+                                : compared.filter((each) => each !== version.version),
+                            })
+                          }
                         />
                       </td>
                       <td>
@@ -118,7 +142,13 @@ export default function ModelPage() {
                           version {version.version}
                         </Link>
                       </td>
-                      <td>{version.current_stage === "None" || !version.current_stage ? <span className="muted">None</span> : <span className="chip">{version.current_stage}</span>}</td>
+                      <td>
+                        {version.current_stage === "None" || !version.current_stage ? (
+                          <span className="muted">None</span>
+                        ) : (
+                          <span className="chip">{version.current_stage}</span>
+                        )}
+                      </td>
                       <td>
                         {aliasesOf(version.version).map((alias) => (
                           <span key={alias} className="chip">
@@ -148,7 +178,12 @@ export default function ModelPage() {
                         <button type="button" className="button" onClick={() => setAsked({ kind: "alias", version })}>
                           Alias<span className="visually-hidden"> for version {version.version}</span>
                         </button>{" "}
-                        <button type="button" className="button" data-kind="quiet" onClick={() => setAsked({ kind: "delete", version })}>
+                        <button
+                          type="button"
+                          className="button"
+                          data-kind="quiet"
+                          onClick={() => setAsked({ kind: "delete", version })}
+                        >
                           Delete<span className="visually-hidden"> version {version.version}</span>
                         </button>
                       </td>
@@ -168,7 +203,9 @@ export default function ModelPage() {
       {asked?.kind === "stage" && <StageDialog version={asked.version} close={() => setAsked(null)} />}
       {asked?.kind === "alias" && <AliasDialog version={asked.version} close={() => setAsked(null)} />}
       {asked?.kind === "delete" && <DeleteVersionDialog version={asked.version} close={() => setAsked(null)} />}
-      {asked?.kind === "delete-model" && <DeleteModel name={name} count={versions.length} close={() => setAsked(null)} />}
+      {asked?.kind === "delete-model" && (
+        <DeleteModel name={name} count={versions.length} close={() => setAsked(null)} />
+      )}
     </div>
   );
 }

@@ -60,8 +60,15 @@ export default function ModelsPage() {
         words ? (
           <p className="muted">No model matches.</p>
         ) : (
-          <Empty title="Register a first model" code={['info = millstream.sklearn.log_model(model, name="model", input_example=rows)', 'millstream.register_model(info.model_uri, "churn")'].join("\n")}>
-            A registered model has versions that count up, stages and aliases by which services load it, and a history of every change.
+          <Empty
+            title="Register a first model"
+            code={[
+              'info = millstream.sklearn.log_model(model, name="model", input_example=rows)',
+              'millstream.register_model(info.model_uri, "churn")',
+            ].join("\n")}
+          >
+            A registered model has versions that count up, stages and aliases by which services load it, and a history
+            of every change.
           </Empty>
         )
       ) : (
@@ -98,7 +105,8 @@ function filterOf(words: string): string {
 
 function Row({ model }: { model: RegisteredModel }) {
   const latest = model.latest_versions ?? [];
-  const inStage = (stage: string) => latest.filter((version) => version.current_stage === stage).map((version) => version.version);
+  const inStage = (stage: string) =>
+    latest.filter((version) => version.current_stage === stage).map((version) => version.version);
   const highest = latest.reduce((most, version) => Math.max(most, Number(version.version)), 0);
   return (
     <tr>
@@ -108,8 +116,16 @@ function Row({ model }: { model: RegisteredModel }) {
         </Link>
       </td>
       <td>{highest ? `version ${highest}` : "–"}</td>
-      <td>{inStage("Production").map((version) => `version ${version}`).join(", ") || "–"}</td>
-      <td>{inStage("Staging").map((version) => `version ${version}`).join(", ") || "–"}</td>
+      <td>
+        {inStage("Production")
+          .map((version) => `version ${version}`)
+          .join(", ") || "–"}
+      </td>
+      <td>
+        {inStage("Staging")
+          .map((version) => `version ${version}`)
+          .join(", ") || "–"}
+      </td>
       <td>
         {(model.aliases ?? []).map((alias) => (
           <span key={alias.alias} className="chip">
@@ -138,8 +154,14 @@ function Create({ close }: { close: () => void }) {
       }}
     >
       <Field label="Name" hint="Services load the model by it: models:/name/Production.">
-        {/* biome-ignore lint/a11y/noAutofocus: the dialog exists for this field */}
-        <input className="input" autoFocus required maxLength={256} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          className="input"
+          autoFocus
+          required
+          maxLength={256}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
       </Field>
     </Dialog>
   );

@@ -35,14 +35,26 @@ export default function VersionPage() {
   const uri = `models:/${name}/${number}`;
   return (
     <div className={styles.page}>
-      <Trail parts={[{ label: "Models", link: { to: "/models" } }, { label: name, link: { to: "/models/$name", params: { name } } }, { label: `version ${number}` }]} />
+      <Trail
+        parts={[
+          { label: "Models", link: { to: "/models" } },
+          { label: name, link: { to: "/models/$name", params: { name } } },
+          { label: `version ${number}` },
+        ]}
+      />
       <div className={styles.head}>
         <h1>
           {name} <span className="muted">version {number}</span>
         </h1>
         <span className="chip">{version.current_stage ?? "None"}</span>
         {(version.aliases ?? []).map((alias) => (
-          <button key={alias} type="button" className="chip" title="Remove this alias" onClick={() => setAsked(`drop ${alias}`)}>
+          <button
+            key={alias}
+            type="button"
+            className="chip"
+            title="Remove this alias"
+            onClick={() => setAsked(`drop ${alias}`)}
+          >
             @{alias} ✕
           </button>
         ))}
@@ -78,12 +90,23 @@ export default function VersionPage() {
                   "–"
                 ),
               ],
-              ...(run?.inputs?.dataset_inputs ?? []).map((input): [string, string] => ["Dataset", `${input.dataset.name} ${input.dataset.digest}`]),
+              ...(run?.inputs?.dataset_inputs ?? []).map((input): [string, string] => [
+                "Dataset",
+                `${input.dataset.name} ${input.dataset.digest}`,
+              ]),
               ...Object.entries(asMap(version.tags)),
             ]}
           />
           {(run?.data?.metrics ?? []).length > 0 && <h2>Metrics of the run</h2>}
-          {(run?.data?.metrics ?? []).length > 0 && <KeyValues filter rows={(run?.data?.metrics ?? []).map((metric): [string, string] => [metric.key, formatNumber(numberOf(metric.value))])} />}
+          {(run?.data?.metrics ?? []).length > 0 && (
+            <KeyValues
+              filter
+              rows={(run?.data?.metrics ?? []).map((metric): [string, string] => [
+                metric.key,
+                formatNumber(numberOf(metric.value)),
+              ])}
+            />
+          )}
         </section>
         <div style={{ display: "grid", gap: 16, minWidth: 0 }}>
           {mlmodel && <ModelCard text={mlmodel} place={{ kind: "run", id: version.run_id ?? "" }} />}
@@ -97,7 +120,11 @@ export default function VersionPage() {
           </section>
           <section className={`card ${styles.box}`} aria-label="Description">
             <h2>Description</h2>
-            <Notes text={version.description ?? ""} label="Description of the version" onSave={(note) => describeVersion(name, number, note)} />
+            <Notes
+              text={version.description ?? ""}
+              label="Description of the version"
+              onSave={(note) => describeVersion(name, number, note)}
+            />
           </section>
         </div>
         <section className={`card ${styles.box}`} aria-label="History">
@@ -107,7 +134,13 @@ export default function VersionPage() {
       </div>
       {asked === "stage" && <StageDialog version={version} close={close} />}
       {asked === "alias" && <AliasDialog version={version} close={close} />}
-      {asked === "delete" && <DeleteVersionDialog version={version} close={close} done={() => void navigate({ to: "/models/$name", params: { name } })} />}
+      {asked === "delete" && (
+        <DeleteVersionDialog
+          version={version}
+          close={close}
+          done={() => void navigate({ to: "/models/$name", params: { name } })}
+        />
+      )}
       {asked.startsWith("drop ") && <DropAliasDialog version={version} alias={asked.slice(5)} close={close} />}
     </div>
   );

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { Dialog, Field } from "@/components/Dialog";
 import { say } from "@/components/Toasts";
-import { deleteAlias, deleteVersion, moveToStage, setAlias, STAGES, type Stage } from "@/queries/registry";
+import { deleteAlias, deleteVersion, moveToStage, STAGES, type Stage, setAlias } from "@/queries/registry";
 import type { ModelVersion } from "@/queries/types";
 
 export function StageDialog({ version, close }: { version: ModelVersion; close: () => void }) {
@@ -20,7 +20,10 @@ export function StageDialog({ version, close }: { version: ModelVersion; close: 
         say(`Version ${version.version} is in ${stage}`);
       }}
     >
-      <p>It is in {version.current_stage ?? "None"} now. Services that load the model by its stage get the other version from their next look on.</p>
+      <p>
+        It is in {version.current_stage ?? "None"} now. Services that load the model by its stage get the other version
+        from their next look on.
+      </p>
       <Field label="Stage">
         <select className="input" value={stage} onChange={(event) => setStage(event.target.value as Stage)}>
           {STAGES.map((each) => (
@@ -30,7 +33,8 @@ export function StageDialog({ version, close }: { version: ModelVersion; close: 
       </Field>
       {isServing && (
         <label>
-          <input type="checkbox" checked={archive} onChange={(event) => setArchive(event.target.checked)} /> Archive the versions that are in {stage} now
+          <input type="checkbox" checked={archive} onChange={(event) => setArchive(event.target.checked)} /> Archive the
+          versions that are in {stage} now
         </label>
       )}
       <Field label="Comment" hint="Kept in the history.">
@@ -53,9 +57,18 @@ export function AliasDialog({ version, close }: { version: ModelVersion; close: 
         say(`@${alias} is version ${version.version}`);
       }}
     >
-      <Field label="Alias" hint={`Services load models:/${version.name}@${alias || "alias"}. An alias that another version has moves here.`}>
-        {/* biome-ignore lint/a11y/noAutofocus: the dialog exists for this field */}
-        <input className="input" autoFocus required maxLength={255} value={alias} onChange={(event) => setName(event.target.value)} />
+      <Field
+        label="Alias"
+        hint={`Services load models:/${version.name}@${alias || "alias"}. An alias that another version has moves here.`}
+      >
+        <input
+          className="input"
+          autoFocus
+          required
+          maxLength={255}
+          value={alias}
+          onChange={(event) => setName(event.target.value)}
+        />
       </Field>
       <Field label="Comment" hint="Kept in the history.">
         <input className="input" value={comment} onChange={(event) => setComment(event.target.value)} />
@@ -64,9 +77,23 @@ export function AliasDialog({ version, close }: { version: ModelVersion; close: 
   );
 }
 
-export function DropAliasDialog({ version, alias, close }: { version: ModelVersion; alias: string; close: () => void }) {
+export function DropAliasDialog({
+  version,
+  alias,
+  close,
+}: {
+  version: ModelVersion;
+  alias: string;
+  close: () => void;
+}) {
   return (
-    <Dialog title={`Remove the alias @${alias}?`} action="Remove the alias" isDangerous onClose={close} onAct={() => deleteAlias(version.name, alias)}>
+    <Dialog
+      title={`Remove the alias @${alias}?`}
+      action="Remove the alias"
+      isDangerous
+      onClose={close}
+      onAct={() => deleteAlias(version.name, alias)}
+    >
       <p>
         Services that load models:/{version.name}@{alias} will find nothing.
       </p>
@@ -74,7 +101,15 @@ export function DropAliasDialog({ version, alias, close }: { version: ModelVersi
   );
 }
 
-export function DeleteVersionDialog({ version, close, done }: { version: ModelVersion; close: () => void; done?: () => void }) {
+export function DeleteVersionDialog({
+  version,
+  close,
+  done,
+}: {
+  version: ModelVersion;
+  close: () => void;
+  done?: () => void;
+}) {
   return (
     <Dialog
       title={`Delete version ${version.version} of ${version.name}?`}

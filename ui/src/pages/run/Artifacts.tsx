@@ -6,9 +6,10 @@ import { Icon } from "@/components/Icon";
 import { Empty, Skeleton } from "@/components/parts";
 import { text, useAddress } from "@/core/address";
 import { formatBytes } from "@/core/format";
-import { listing, loggedModel, type Place } from "@/queries/artifacts";
+import { listing, loggedModel, type Place, zipUrl } from "@/queries/artifacts";
 import type { FileInfo } from "@/queries/types";
 import styles from "./Artifacts.module.css";
+import { ImageSteps } from "./ImageSteps";
 import { Preview } from "./Preview";
 
 export function Artifacts({ place, models }: { place: Place; models: readonly { model_id: string }[] }) {
@@ -27,14 +28,38 @@ export function Artifacts({ place, models }: { place: Place; models: readonly { 
               <Icon name="runs" size={13} /> run
             </button>
             {models.map((model) => (
-              <ModelButton key={model.model_id} id={model.model_id} isChosen={modelId === model.model_id} choose={() => change({ model: model.model_id, path: "MLmodel", size: undefined })} />
+              <ModelButton
+                key={model.model_id}
+                id={model.model_id}
+                isChosen={modelId === model.model_id}
+                choose={() => change({ model: model.model_id, path: "MLmodel", size: undefined })}
+              />
             ))}
           </div>
         )}
-        {error && !data ? <ErrorView error={error} reset={() => void refetch()} /> : !data ? <Skeleton rows={4} /> : <Files place={here} files={data} depth={0} chosen={path} choose={(file) => change({ path: file.path, size: file.file_size ?? undefined })} />}
+        {error && !data ? (
+          <ErrorView error={error} reset={() => void refetch()} />
+        ) : !data ? (
+          <Skeleton rows={4} />
+        ) : (
+          <Files
+            place={here}
+            files={data}
+            depth={0}
+            chosen={path}
+            choose={(file) => change({ path: file.path, size: file.file_size ?? undefined })}
+          />
+        )}
+        {data && data.length > 0 && (
+          <a className={styles.zip} href={zipUrl(here, "")} download>
+            <Icon name="download" size={13} /> All as zip
+          </a>
+        )}
       </nav>
       <div className={styles.preview}>
-        {path ? (
+        {path === "images/" ? (
+          <ImageSteps place={here} />
+        ) : path ? (
           <Preview key={`${here.id} ${path}`} place={here} path={path} size={size} />
         ) : data?.length === 0 ? (
           <Empty title="No artifacts" code={'millstream.log_artifact("report.html")'}>
@@ -73,7 +98,13 @@ function Files({ place, files, depth, chosen, choose }: FilesProps) {
           <Folder key={file.path} place={place} folder={file} depth={depth} chosen={chosen} choose={choose} />
         ) : (
           <li key={file.path}>
-            <button type="button" aria-current={file.path === chosen || undefined} style={{ paddingLeft: 8 + depth * 14 }} onClick={() => choose(file)} title={file.path}>
+            <button
+              type="button"
+              aria-current={file.path === chosen || undefined}
+              style={{ paddingLeft: 8 + depth * 14 }}
+              onClick={() => choose(file)}
+              title={file.path}
+            >
               <Icon name="file" size={13} />
               <span>{file.path.split("/").at(-1)}</span>
               <span className="muted">{formatBytes(file.file_size)}</span>
@@ -90,10 +121,26 @@ function Folder({ place, folder, depth, chosen, choose }: Omit<FilesProps, "file
   const { data } = useQuery({ ...listing(place, folder.path), enabled: isOpen });
   return (
     <li>
-      <button type="button" aria-expanded={isOpen} style={{ paddingLeft: 8 + depth * 14 }} onClick={() => setOpen(!isOpen)}>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        style={{ paddingLeft: 8 + depth * 14 }}
+        onClick={() => setOpen(!isOpen)}
+      >
         <Icon name="folder" size={13} />
         <span>{folder.path.split("/").at(-1)}</span>
       </button>
+      {isOpen && folder.path === "images" && (
+        <button
+          type="button"
+          style={{ paddingLeft: 22 + depth * 14 }}
+          aria-current={chosen === "images/" || undefined}
+          onClick={() => choose({ path: "images/" })}
+        >
+          <Icon name="eye" size={13} />
+          <span>by step</span>
+        </button>
+      )}
       {isOpen && data && <Files place={place} files={data} depth={depth + 1} chosen={chosen} choose={choose} />}
     </li>
   );

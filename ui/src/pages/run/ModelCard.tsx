@@ -40,7 +40,10 @@ export function ModelCard({ text, place }: { text: string; place: Place }) {
         rows={[
           ["Flavors", flavors.join(", ") || "none"],
           ["Made", String(model.utc_time_created ?? "–")],
-          ["Size", model.model_size_bytes === undefined ? "–" : `${model.model_size_bytes.toLocaleString("en-US")} bytes`],
+          [
+            "Size",
+            model.model_size_bytes === undefined ? "–" : `${model.model_size_bytes.toLocaleString("en-US")} bytes`,
+          ],
         ]}
       />
       <Signature model={model} />
@@ -68,7 +71,10 @@ function Signature({ model }: { model: MlModel }) {
         return (
           <div key={part}>
             <h2>{part === "inputs" ? "Takes" : part === "outputs" ? "Gives" : "Params"}</h2>
-            <KeyValues rows={specs.map((spec, at) => [spec.name ?? (specs.length > 1 ? String(at) : "value"), typeOf(spec)])} filter />
+            <KeyValues
+              rows={specs.map((spec, at) => [spec.name ?? (specs.length > 1 ? String(at) : "value"), typeOf(spec)])}
+              filter
+            />
           </div>
         );
       })}

@@ -23,7 +23,10 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
     .sort()
     .map((key): [string, ReactNode] => {
       const known = bySeries.get(key);
-      const range = known?.min && known.max ? `least ${formatNumber(numberOf(known.min.value))} at step ${known.min.step ?? 0}, greatest ${formatNumber(numberOf(known.max.value))} at step ${known.max.step ?? 0}, ${known.count} points` : "";
+      const range =
+        known?.min && known.max
+          ? `least ${formatNumber(numberOf(known.min.value))} at step ${known.min.step ?? 0}, greatest ${formatNumber(numberOf(known.max.value))} at step ${known.max.step ?? 0}, ${known.count} points`
+          : "";
       return [
         key,
         <span key={key} title={range}>
@@ -46,7 +49,16 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
     ["Source", row.tags["mlflow.source.name"] ?? "–"],
     ["Type", row.tags["mlflow.source.type"] ?? "–"],
     ["Entry point", row.tags["mlflow.project.entryPoint"]],
-    ["Commit", link ? <a key="commit" href={link} target="_blank" rel="noopener noreferrer">{row.tags["mlflow.source.git.commit"]}</a> : row.tags["mlflow.source.git.commit"]],
+    [
+      "Commit",
+      link ? (
+        <a key="commit" href={link} target="_blank" rel="noopener noreferrer">
+          {row.tags["mlflow.source.git.commit"]}
+        </a>
+      ) : (
+        row.tags["mlflow.source.git.commit"]
+      ),
+    ],
     ["Branch", row.tags["mlflow.source.git.branch"]],
     ["Started", <Time key="start" at={info.start_time} />],
     ["Ended", <Time key="end" at={info.end_time} />],
@@ -77,7 +89,8 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
           <ul className={styles.rows}>
             {datasets.map((input) => (
               <li key={`${input.dataset.name}${input.dataset.digest}`}>
-                <span className="muted">{asMap(input.tags)["mlflow.data.context"] ?? "input"} →</span> dataset <b>{input.dataset.name}</b> <code>{input.dataset.digest}</code>{" "}
+                <span className="muted">{asMap(input.tags)["mlflow.data.context"] ?? "input"} →</span> dataset{" "}
+                <b>{input.dataset.name}</b> <code>{input.dataset.digest}</code>{" "}
                 <span className="muted">{shapeOf(input.dataset.profile)}</span>
               </li>
             ))}
@@ -90,7 +103,9 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
                 <Link to="/models/$name/$version" params={{ name: version.name, version: version.version }}>
                   {version.name} version {version.version}
                 </Link>{" "}
-                {version.current_stage && version.current_stage !== "None" && <span className="chip">{version.current_stage}</span>}
+                {version.current_stage && version.current_stage !== "None" && (
+                  <span className="chip">{version.current_stage}</span>
+                )}
               </li>
             ))}
           </ul>
@@ -106,7 +121,11 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
                 <Link to="/runs/$runId" params={{ runId: child.info.run_id }}>
                   {child.info.run_name || child.info.run_id}
                 </Link>{" "}
-                <span className="muted">{child.info.end_time && child.info.start_time ? formatDuration(child.info.end_time - child.info.start_time) : ""}</span>
+                <span className="muted">
+                  {child.info.end_time && child.info.start_time
+                    ? formatDuration(child.info.end_time - child.info.start_time)
+                    : ""}
+                </span>
               </li>
             ))}
           </ul>

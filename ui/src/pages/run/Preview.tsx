@@ -7,24 +7,84 @@ import { Markdown } from "@/components/Markdown";
 import { Skeleton } from "@/components/parts";
 import { formatBytes } from "@/core/format";
 import { parseCsv, type Table, tableOfJson } from "@/core/tables";
-import { content, fileUrl, MAX_PREVIEW, type Place } from "@/queries/artifacts";
+import { content, fileUrl, MAX_PREVIEW, type Place, pageUrl } from "@/queries/artifacts";
 import styles from "./Artifacts.module.css";
 import { ModelCard } from "./ModelCard";
 
-type Kind = "image" | "audio" | "video" | "pdf" | "html" | "markdown" | "json" | "csv" | "parquet" | "mlmodel" | "text" | "binary";
+type Kind =
+  | "image"
+  | "audio"
+  | "video"
+  | "pdf"
+  | "html"
+  | "markdown"
+  | "json"
+  | "csv"
+  | "parquet"
+  | "mlmodel"
+  | "text"
+  | "binary";
 
 const BY_ENDING: Record<string, Kind> = {
-  png: "image", jpg: "image", jpeg: "image", gif: "image", webp: "image", bmp: "image", avif: "image", svg: "image",
-  mp3: "audio", wav: "audio", ogg: "audio", flac: "audio", m4a: "audio", mp4: "video", webm: "video", mov: "video",
-  pdf: "pdf", html: "html", htm: "html", md: "markdown", json: "json", csv: "csv", tsv: "csv", parquet: "parquet",
-  pkl: "binary", pickle: "binary", pt: "binary", pth: "binary", npy: "binary", npz: "binary", h5: "binary", keras: "binary",
-  onnx: "binary", skops: "binary", ubj: "binary", zip: "binary", gz: "binary", safetensors: "binary", bin: "binary",
+  png: "image",
+  jpg: "image",
+  jpeg: "image",
+  gif: "image",
+  webp: "image",
+  bmp: "image",
+  avif: "image",
+  svg: "image",
+  mp3: "audio",
+  wav: "audio",
+  ogg: "audio",
+  flac: "audio",
+  m4a: "audio",
+  mp4: "video",
+  webm: "video",
+  mov: "video",
+  pdf: "pdf",
+  html: "html",
+  htm: "html",
+  md: "markdown",
+  json: "json",
+  csv: "csv",
+  tsv: "csv",
+  parquet: "parquet",
+  pkl: "binary",
+  pickle: "binary",
+  pt: "binary",
+  pth: "binary",
+  npy: "binary",
+  npz: "binary",
+  h5: "binary",
+  keras: "binary",
+  onnx: "binary",
+  skops: "binary",
+  ubj: "binary",
+  zip: "binary",
+  gz: "binary",
+  safetensors: "binary",
+  bin: "binary",
 };
 
 const MIME: Record<string, string> = {
-  svg: "image/svg+xml", png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", gif: "image/gif", webp: "image/webp",
-  bmp: "image/bmp", avif: "image/avif", mp3: "audio/mpeg", wav: "audio/wav", ogg: "audio/ogg", flac: "audio/flac",
-  m4a: "audio/mp4", mp4: "video/mp4", webm: "video/webm", mov: "video/quicktime", pdf: "application/pdf",
+  svg: "image/svg+xml",
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  gif: "image/gif",
+  webp: "image/webp",
+  bmp: "image/bmp",
+  avif: "image/avif",
+  mp3: "audio/mpeg",
+  wav: "audio/wav",
+  ogg: "audio/ogg",
+  flac: "audio/flac",
+  m4a: "audio/mp4",
+  mp4: "video/mp4",
+  webm: "video/webm",
+  mov: "video/quicktime",
+  pdf: "application/pdf",
 };
 
 const endingOf = (path: string) => /\.([A-Za-z0-9]+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
@@ -60,7 +120,19 @@ export function Preview({ place, path, size }: { place: Place; path: string; siz
   );
 }
 
-function Content({ kind, place, path, limit, size }: { kind: Kind; place: Place; path: string; limit: number; size: number | undefined }) {
+function Content({
+  kind,
+  place,
+  path,
+  limit,
+  size,
+}: {
+  kind: Kind;
+  place: Place;
+  path: string;
+  limit: number;
+  size: number | undefined;
+}) {
   const { data, error, refetch } = useQuery(content(place, path, limit));
   if (error && !data) return <ErrorView error={error} reset={() => void refetch()} />;
   if (!data) return <Skeleton rows={4} />;
@@ -82,17 +154,33 @@ function body(kind: Kind, data: ArrayBuffer, path: string, isWhole: boolean, pla
   const text = () => new TextDecoder("utf-8", { fatal: false }).decode(data);
   switch (kind) {
     case "image":
-      return <Media data={data} path={path}>{(url) => <img className={styles.picture} src={url} alt={path} />}</Media>;
+      return (
+        <Media data={data} path={path}>
+          {(url) => <img className={styles.picture} src={url} alt={path} />}
+        </Media>
+      );
     case "audio":
-      // biome-ignore lint/a11y/useMediaCaption: a logged file has no captions
-      return <Media data={data} path={path}>{(url) => <audio controls src={url} />}</Media>;
+      return (
+        <Media data={data} path={path}>
+          {/* biome-ignore lint/a11y/useMediaCaption: a logged file has no captions */}
+          {(url) => <audio controls src={url} />}
+        </Media>
+      );
     case "video":
-      // biome-ignore lint/a11y/useMediaCaption: a logged file has no captions
-      return <Media data={data} path={path}>{(url) => <video controls src={url} className={styles.picture} />}</Media>;
+      return (
+        <Media data={data} path={path}>
+          {/* biome-ignore lint/a11y/useMediaCaption: a logged file has no captions */}
+          {(url) => <video controls src={url} className={styles.picture} />}
+        </Media>
+      );
     case "pdf":
-      return <Media data={data} path={path}>{(url) => <iframe className={styles.frame} src={url} title={path} />}</Media>;
+      return (
+        <Media data={data} path={path}>
+          {(url) => <iframe className={styles.frame} src={url} title={path} />}
+        </Media>
+      );
     case "html":
-      return <Page html={text()} path={path} />;
+      return <Page html={text()} path={path} place={place} />;
     case "markdown":
       return <Markdown text={text()} />;
     case "parquet":
@@ -109,7 +197,11 @@ function body(kind: Kind, data: ArrayBuffer, path: string, isWhole: boolean, pla
         </>
       );
     default:
-      return looksBinary(data) ? <p className="muted">This looks like a binary file. Download it to use it.</p> : <Text text={text()} />;
+      return looksBinary(data) ? (
+        <p className="muted">This looks like a binary file. Download it to use it.</p>
+      ) : (
+        <Text text={text()} />
+      );
   }
 }
 
@@ -124,15 +216,44 @@ function Media({ data, path, children }: { data: ArrayBuffer; path: string; chil
   return url ? children(url) : null;
 }
 
-/** HTML without scripts: this page's policy allows none of others, and the frame has no origin to act in. */
-function Page({ html, path }: { html: string; path: string }) {
-  const [asText, setAsText] = useState(false);
+type Shown = "still" | "running" | "source";
+
+/** HTML: without scripts until its reader lets them run, and then in a frame without origin or connections. */
+function Page({ html, path, place }: { html: string; path: string; place: Place }) {
+  const [shown, setShown] = useState<Shown>("still");
+  const choices: [Shown, string][] = [
+    ["still", "Page"],
+    ["running", "Page with its scripts"],
+    ["source", "Source"],
+  ];
   return (
     <>
-      <p className="muted">
-        Shown without scripts, in a frame of its own. <button type="button" className="button" onClick={() => setAsText(!asText)}>{asText ? "Show the page" : "Show the source"}</button>
-      </p>
-      {asText ? <Text text={html} /> : <iframe className={styles.frame} sandbox="" srcDoc={html} title={path} referrerPolicy="no-referrer" />}
+      <div className={styles.bar} role="toolbar" aria-label="How the page is shown">
+        {choices.map(([choice, label]) => (
+          <button
+            key={choice}
+            type="button"
+            className="button"
+            aria-pressed={shown === choice}
+            onClick={() => setShown(choice)}
+          >
+            {label}
+          </button>
+        ))}
+      </div>
+      {shown === "source" && <Text text={html} />}
+      {shown === "still" && (
+        <iframe className={styles.frame} sandbox="" srcDoc={html} title={path} referrerPolicy="no-referrer" />
+      )}
+      {shown === "running" && (
+        <iframe
+          className={styles.frame}
+          sandbox="allow-scripts"
+          src={pageUrl(place, path)}
+          title={path}
+          referrerPolicy="no-referrer"
+        />
+      )}
     </>
   );
 }
@@ -223,4 +344,3 @@ function Parquet({ data }: { data: ArrayBuffer }) {
 function looksBinary(data: ArrayBuffer): boolean {
   return new Uint8Array(data.slice(0, 4096)).some((byte) => byte === 0);
 }
-

@@ -29,7 +29,17 @@ export default function RunPage() {
   useCommands(useMemo(() => [{ id: "rename", label: "Rename the run", keys: "e", run: () => setRenaming(true) }], []));
   const row = useMemo(() => (run ? toRow(run) : undefined), [run]);
   const charted = useMemo(
-    () => (row ? [{ id: row.id, label: row.name, color: runColor(row.id, row.tags[COLOR_TAG]), start: row.run.info.start_time ?? 0 }] : []),
+    () =>
+      row
+        ? [
+            {
+              id: row.id,
+              label: row.name,
+              color: runColor(row.id, row.tags[COLOR_TAG]),
+              start: row.run.info.start_time ?? 0,
+            },
+          ]
+        : [],
     [row],
   );
   if (error && !run) return <ErrorView error={error} reset={() => void refetch()} />;
@@ -45,7 +55,10 @@ export default function RunPage() {
       <Trail
         parts={[
           { label: "Experiments", link: { to: "/" } },
-          { label: parent?.name ?? info.experiment_id ?? "", link: { to: "/experiments/$ids", params: { ids: info.experiment_id ?? "0" } } },
+          {
+            label: parent?.name ?? info.experiment_id ?? "",
+            link: { to: "/experiments/$ids", params: { ids: info.experiment_id ?? "0" } },
+          },
           { label: row.name },
         ]}
       />
@@ -71,7 +84,10 @@ export default function RunPage() {
       </div>
       {tags[PARENT] && (
         <p className={styles.parent}>
-          Part of <Link to="/runs/$runId" params={{ runId: tags[PARENT] }}>its parent run</Link>
+          Part of{" "}
+          <Link to="/runs/$runId" params={{ runId: tags[PARENT] }}>
+            its parent run
+          </Link>
         </p>
       )}
       <div className={styles.tabs}>
@@ -88,12 +104,23 @@ export default function RunPage() {
         />
       </div>
       <div className={styles.body}>
-        {tab === "charts" && (metrics.length > system.length ? <MetricCharts runs={charted} keys={metrics.filter((key) => !key.startsWith("system/"))} /> : <p className={styles.none}>This run has logged no metrics.</p>)}
+        {tab === "charts" &&
+          (metrics.length > system.length ? (
+            <MetricCharts runs={charted} keys={metrics.filter((key) => !key.startsWith("system/"))} />
+          ) : (
+            <p className={styles.none}>This run has logged no metrics.</p>
+          ))}
         {tab === "system" && <MetricCharts runs={charted} keys={system} />}
-        {tab === "artifacts" && <Artifacts place={{ kind: "run", id: info.run_id }} models={run.outputs?.model_outputs ?? []} />}
+        {tab === "artifacts" && (
+          <Artifacts place={{ kind: "run", id: info.run_id }} models={run.outputs?.model_outputs ?? []} />
+        )}
         {tab === "notes" && (
           <div className={styles.padded}>
-            <Notes text={tags[NOTE] ?? ""} label="Notes of the run" onSave={(note) => tagRuns([info.run_id], NOTE, note)} />
+            <Notes
+              text={tags[NOTE] ?? ""}
+              label="Notes of the run"
+              onSave={(note) => tagRuns([info.run_id], NOTE, note)}
+            />
           </div>
         )}
         {tab === "overview" && <Overview run={run} row={row} />}
@@ -108,7 +135,6 @@ function Rename({ id, name, close }: { id: string; name: string; close: () => vo
   return (
     <Dialog title="Rename the run" action="Rename" onClose={close} onAct={() => renameRun(id, next)}>
       <Field label="Name">
-        {/* biome-ignore lint/a11y/noAutofocus: the dialog exists for this field */}
         <input className="input" autoFocus required value={next} onChange={(event) => setNext(event.target.value)} />
       </Field>
     </Dialog>

@@ -13,7 +13,10 @@ const ZONES = typeof Intl.supportedValuesOf === "function" ? Intl.supportedValue
 export default function SettingsPage() {
   const [theme, setTheme] = useState<Theme>(chosenTheme);
   const [zone, setZone] = useState(timeZone() ?? "");
-  const { data } = useQuery({ queryKey: ["version"], queryFn: ({ signal }) => millstream.get<Record<string, unknown>>("version", {}, signal) });
+  const { data } = useQuery({
+    queryKey: ["version"],
+    queryFn: ({ signal }) => millstream.get<Record<string, unknown>>("version", {}, signal),
+  });
   return (
     <div style={{ padding: "16px 20px", display: "grid", gap: 16, maxWidth: 640 }}>
       <Trail parts={[{ label: "Settings" }]} />
@@ -52,9 +55,15 @@ export default function SettingsPage() {
       <h2>Log to this server</h2>
       <Code>{`export MLFLOW_TRACKING_URI=${location.origin}${ROOT}`}</Code>
       <h2>Server</h2>
-      <KeyValues rows={Object.entries(data ?? {}).map(([key, value]) => [key, typeof value === "string" ? value : JSON.stringify(value)])} />
+      <KeyValues
+        rows={Object.entries(data ?? {}).map(([key, value]) => [
+          key,
+          typeof value === "string" ? value : JSON.stringify(value),
+        ])}
+      />
       <p className="muted">
-        <a href={`${ROOT}/openapi.json`}>OpenAPI document</a> · <a href={`${ROOT}/plain/`}>Plain pages, without scripts</a>
+        <a href={`${ROOT}/openapi.json`}>OpenAPI document</a> ·{" "}
+        <a href={`${ROOT}/plain/`}>Plain pages, without scripts</a>
       </p>
     </div>
   );

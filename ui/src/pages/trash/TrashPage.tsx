@@ -1,7 +1,7 @@
 /** What was deleted and can be brought back. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Code, Skeleton, Time, Trail } from "@/components/parts";
 import { ErrorView } from "@/components/ErrorView";
+import { Code, Skeleton, Time, Trail } from "@/components/parts";
 import { act } from "@/components/Toasts";
 import { overview, restoreExperiment } from "@/queries/experiments";
 import { restoreRuns, runPages } from "@/queries/runs";
@@ -11,7 +11,9 @@ export default function TrashPage() {
   const { data: gone, error, refetch } = useQuery(overview("DELETED_ONLY"));
   const { data: active } = useQuery(overview());
   const ids = (active ?? []).slice(0, 100).map((each) => each.experiment.experiment_id);
-  const runs = useInfiniteQuery(runPages({ ids, filter: "", order: "attributes.start_time DESC", view: "DELETED_ONLY" }));
+  const runs = useInfiniteQuery(
+    runPages({ ids, filter: "", order: "attributes.start_time DESC", view: "DELETED_ONLY" }),
+  );
   if (error && !gone) return <ErrorView error={error} reset={() => void refetch()} />;
   if (!gone) return <Skeleton />;
   const deleted = runs.data?.pages.flatMap((page) => page.runs) ?? [];
@@ -43,7 +45,13 @@ export default function TrashPage() {
                   <Time at={experiment.last_update_time} />
                 </td>
                 <td className={styles.acts}>
-                  <button type="button" className="button" onClick={() => void act(() => restoreExperiment(experiment.experiment_id), `${experiment.name} is back`)}>
+                  <button
+                    type="button"
+                    className="button"
+                    onClick={() =>
+                      void act(() => restoreExperiment(experiment.experiment_id), `${experiment.name} is back`)
+                    }
+                  >
                     Restore<span className="visually-hidden"> {experiment.name}</span>
                   </button>
                 </td>
@@ -71,12 +79,20 @@ export default function TrashPage() {
             {deleted.map((run) => (
               <tr key={run.info.run_id}>
                 <td>{run.info.run_name || run.info.run_id}</td>
-                <td>{active?.find((each) => each.experiment.experiment_id === run.info.experiment_id)?.experiment.name}</td>
+                <td>
+                  {active?.find((each) => each.experiment.experiment_id === run.info.experiment_id)?.experiment.name}
+                </td>
                 <td>
                   <Time at={run.info.start_time} />
                 </td>
                 <td className={styles.acts}>
-                  <button type="button" className="button" onClick={() => void act(() => restoreRuns([run.info.run_id]), `${run.info.run_name ?? "The run"} is back`)}>
+                  <button
+                    type="button"
+                    className="button"
+                    onClick={() =>
+                      void act(() => restoreRuns([run.info.run_id]), `${run.info.run_name ?? "The run"} is back`)
+                    }
+                  >
                     Restore<span className="visually-hidden"> {run.info.run_name}</span>
                   </button>
                 </td>

@@ -14,5 +14,11 @@ export default function AllRunsPage() {
   const ids = useMemo(() => shown?.map((each) => each.experiment_id) ?? [], [shown]);
   if (error && !data) return <ErrorView error={error} reset={() => void refetch()} />;
   if (!shown) return <Skeleton />;
-  return <Workspace ids={ids} experiments={shown} title={data && data.length > MOST ? `Runs of the ${MOST} latest experiments` : "Runs"} />;
+  return (
+    <Workspace
+      ids={ids}
+      experiments={shown}
+      title={data && data.length > MOST ? `Runs of the ${MOST} latest experiments` : "Runs"}
+    />
+  );
 }

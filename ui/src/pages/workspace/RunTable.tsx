@@ -39,7 +39,10 @@ interface Props {
 export function RunTable(props: Props) {
   const { entries, columns, widths, order, selected, onSelect } = props;
   const scroller = useRef<HTMLDivElement>(null);
-  const shown = useMemo(() => columns.map((id) => ({ ...columnOf(id), width: widths[id] ?? columnOf(id).width })), [columns, widths]);
+  const shown = useMemo(
+    () => columns.map((id) => ({ ...columnOf(id), width: widths[id] ?? columnOf(id).width })),
+    [columns, widths],
+  );
   const pinned = shown[0];
   const free = shown.slice(1);
   const rows = useVirtualizer({
@@ -78,8 +81,15 @@ export function RunTable(props: Props) {
     onSelect(next);
   };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div ref={scroller} className={styles.scroller} tabIndex={0} role="table" aria-label="Runs" aria-rowcount={entries.length + 1}>
+    <div
+      ref={scroller}
+      className={styles.scroller}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+      tabIndex={0}
+      role="table"
+      aria-label="Runs"
+      aria-rowcount={entries.length + 1}
+    >
       <div className={styles.head} role="row" style={{ width: total }}>
         <div className={styles.pinned} style={{ width: lead }} role="columnheader">
           <input
@@ -94,7 +104,13 @@ export function RunTable(props: Props) {
         {inView.map((item) => {
           const column = free[item.index] as Column;
           return (
-            <div key={column.id} role="columnheader" className={styles.headCell} style={{ left: lead + item.start, width: item.size }} aria-sort={sortOf(column, order)}>
+            <div
+              key={column.id}
+              role="columnheader"
+              className={styles.headCell}
+              style={{ left: lead + item.start, width: item.size }}
+              aria-sort={sortOf(column, order)}
+            >
               <Head {...props} column={column} />
             </div>
           );
@@ -115,7 +131,15 @@ export function RunTable(props: Props) {
               style={{ transform: `translateY(${item.start}px)`, width: total }}
             >
               {entry.kind === "run" ? (
-                <RunCells entry={entry} lead={lead} pinnedWidth={pinned.width} free={free} inView={inView} toggle={toggle} {...props} />
+                <RunCells
+                  entry={entry}
+                  lead={lead}
+                  pinnedWidth={pinned.width}
+                  free={free}
+                  inView={inView}
+                  toggle={toggle}
+                  {...props}
+                />
               ) : (
                 <GroupCells entry={entry} lead={lead} free={free} inView={inView} toggle={toggle} {...props} />
               )}
@@ -131,14 +155,19 @@ type Place = { index: number; start: number; size: number };
 type Toggle = (ids: readonly string[], on: boolean) => void;
 
 const sortOf = (column: Column, order: string) =>
-  column.order && order.startsWith(`${column.order} `) ? (order.endsWith("ASC") ? "ascending" : "descending") : undefined;
+  column.order && order.startsWith(`${column.order} `)
+    ? order.endsWith("ASC")
+      ? "ascending"
+      : "descending"
+    : undefined;
 
 function Head({ column, order, onOrder, onWidth, onMove }: Props & { column: Column }) {
   const sorted = sortOf(column, order);
   const start = useRef<{ x: number; width: number } | null>(null);
   const next = sorted === "descending" ? `${column.order} ASC` : sorted === "ascending" ? "" : `${column.order} DESC`;
   const drag = (event: PointerEvent<HTMLSpanElement>) => {
-    if (start.current) onWidth(column.id, Math.max(50, Math.min(800, start.current.width + event.clientX - start.current.x)));
+    if (start.current)
+      onWidth(column.id, Math.max(50, Math.min(800, start.current.width + event.clientX - start.current.x)));
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "ArrowLeft") onWidth(column.id, Math.max(50, column.width - 10));
@@ -163,7 +192,6 @@ function Head({ column, order, onOrder, onWidth, onMove }: Props & { column: Col
         <span>{column.label}</span>
         {sorted && <span aria-hidden="true">{sorted === "ascending" ? "↑" : "↓"}</span>}
       </button>
-      {/* biome-ignore lint/a11y/useSemanticElements: a handle that is moved, no rule between texts */}
       <span
         role="separator"
         tabIndex={0}
@@ -188,7 +216,14 @@ function Head({ column, order, onOrder, onWidth, onMove }: Props & { column: Col
 }
 
 function RunCells(
-  props: Props & { entry: Extract<Entry, { kind: "run" }>; lead: number; pinnedWidth: number; free: readonly Column[]; inView: readonly Place[]; toggle: Toggle },
+  props: Props & {
+    entry: Extract<Entry, { kind: "run" }>;
+    lead: number;
+    pinnedWidth: number;
+    free: readonly Column[];
+    inView: readonly Place[];
+    toggle: Toggle;
+  },
 ) {
   const { entry, lead, free, inView, selected, hidden, toggle, onToggleChart, onToggleOpen } = props;
   const { row, depth } = entry;
@@ -197,7 +232,12 @@ function RunCells(
   return (
     <>
       <div className={styles.pinned} style={{ width: lead }} role="rowheader">
-        <input type="checkbox" aria-label={`Select ${row.name}`} checked={selected.has(row.id)} onChange={(event) => toggle([row.id], event.target.checked)} />
+        <input
+          type="checkbox"
+          aria-label={`Select ${row.name}`}
+          checked={selected.has(row.id)}
+          onChange={(event) => toggle([row.id], event.target.checked)}
+        />
         <button
           type="button"
           className={styles.dot}
@@ -209,7 +249,14 @@ function RunCells(
         />
         <span style={{ width: depth * 16 }} />
         {entry.childCount > 0 ? (
-          <button type="button" className={styles.open} data-open={entry.isOpen} aria-expanded={entry.isOpen} aria-label={`Runs below ${row.name}`} onClick={() => onToggleOpen(row.id)}>
+          <button
+            type="button"
+            className={styles.open}
+            data-open={entry.isOpen}
+            aria-expanded={entry.isOpen}
+            aria-label={`Runs below ${row.name}`}
+            onClick={() => onToggleOpen(row.id)}
+          >
             <Icon name="chevron" size={11} />
           </button>
         ) : (
@@ -227,7 +274,13 @@ function RunCells(
       {inView.map((item) => {
         const column = free[item.index] as Column;
         return (
-          <div key={column.id} role="cell" className={styles.cell} data-number={column.isNumber} style={{ left: lead + item.start, width: item.size }}>
+          <div
+            key={column.id}
+            role="cell"
+            className={styles.cell}
+            data-number={column.isNumber}
+            style={{ left: lead + item.start, width: item.size }}
+          >
             <Cell row={row} id={column.id} />
           </div>
         );
@@ -244,15 +297,33 @@ function Cell({ row, id }: { row: Row; id: ColumnId }) {
 }
 
 function GroupCells(
-  props: Props & { entry: Extract<Entry, { kind: "group" }>; lead: number; free: readonly Column[]; inView: readonly Place[]; toggle: Toggle },
+  props: Props & {
+    entry: Extract<Entry, { kind: "group" }>;
+    lead: number;
+    free: readonly Column[];
+    inView: readonly Place[];
+    toggle: Toggle;
+  },
 ) {
   const { entry, lead, free, inView, selected, toggle, onToggleOpen } = props;
   const ids = entry.rows.map((row) => row.id);
   return (
     <>
       <div className={styles.pinned} style={{ width: lead }} role="rowheader">
-        <input type="checkbox" aria-label={`Select the group ${entry.label}`} checked={ids.every((id) => selected.has(id))} onChange={(event) => toggle(ids, event.target.checked)} />
-        <button type="button" className={styles.open} data-open={entry.isOpen} aria-expanded={entry.isOpen} aria-label={`Runs of ${entry.label}`} onClick={() => onToggleOpen(entry.id)}>
+        <input
+          type="checkbox"
+          aria-label={`Select the group ${entry.label}`}
+          checked={ids.every((id) => selected.has(id))}
+          onChange={(event) => toggle(ids, event.target.checked)}
+        />
+        <button
+          type="button"
+          className={styles.open}
+          data-open={entry.isOpen}
+          aria-expanded={entry.isOpen}
+          aria-label={`Runs of ${entry.label}`}
+          onClick={() => onToggleOpen(entry.id)}
+        >
           <Icon name="chevron" size={11} />
         </button>
         <b className={styles.name} title={entry.label}>
@@ -263,7 +334,13 @@ function GroupCells(
       {inView.map((item) => {
         const column = free[item.index] as Column;
         return (
-          <div key={column.id} role="cell" className={styles.cell} data-number={column.isNumber} style={{ left: lead + item.start, width: item.size }}>
+          <div
+            key={column.id}
+            role="cell"
+            className={styles.cell}
+            data-number={column.isNumber}
+            style={{ left: lead + item.start, width: item.size }}
+          >
             {column.id.startsWith("m.") && <Spread rows={entry.rows} metric={column.id.slice(2)} />}
           </div>
         );
@@ -274,7 +351,9 @@ function GroupCells(
 
 /** Mean of a metric over a group; least and greatest on hover. */
 function Spread({ rows, metric }: { rows: readonly Row[]; metric: string }) {
-  const values = rows.map((row) => row.metrics[metric]).filter((value): value is number => value !== undefined && Number.isFinite(value));
+  const values = rows
+    .map((row) => row.metrics[metric])
+    .filter((value): value is number => value !== undefined && Number.isFinite(value));
   if (values.length === 0) return null;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const range = `least ${formatNumber(Math.min(...values))}, mean ${formatNumber(mean)}, greatest ${formatNumber(Math.max(...values))}`;

@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Dialog, Field } from "@/components/Dialog";
 import { act } from "@/components/Toasts";
-import { type ColumnId, type Row, rowsToCsv, valueOf } from "@/core/columns";
+import { type ColumnId, type Row, rowsToCsv, valueIn } from "@/core/columns";
 import { saveAs } from "@/core/download";
 import { COLOR_TAG, PALETTE } from "@/core/palette";
 import { deleteRuns, restoreRuns, tagRuns, untagRuns } from "@/queries/runs";
@@ -12,7 +12,15 @@ import styles from "./SelectionBar.module.css";
 
 type Asked = "" | "delete" | "tag" | "color";
 
-export function SelectionBar({ rows, columns, clear }: { rows: readonly Row[]; columns: readonly ColumnId[]; clear: () => void }) {
+export function SelectionBar({
+  rows,
+  columns,
+  clear,
+}: {
+  rows: readonly Row[];
+  columns: readonly ColumnId[];
+  clear: () => void;
+}) {
   const navigate = useNavigate();
   const [asked, setAsked] = useState<Asked>("");
   const ids = rows.map((row) => row.id);
@@ -21,13 +29,23 @@ export function SelectionBar({ rows, columns, clear }: { rows: readonly Row[]; c
   return (
     <div className={styles.bar} role="toolbar" aria-label={`${many} selected`}>
       <b>{many} selected</b>
-      <button type="button" className="button" disabled={rows.length < 2} onClick={() => void navigate({ to: "/compare", search: { runs: ids } })}>
+      <button
+        type="button"
+        className="button"
+        disabled={rows.length < 2}
+        onClick={() => void navigate({ to: "/compare", search: { runs: ids } })}
+      >
         Compare
       </button>
       <button
         type="button"
         className="button"
-        onClick={() => void act(() => (areStarred ? untagRuns(ids, STAR) : tagRuns(ids, STAR, "true")), areStarred ? "Stars removed" : `${many} starred`)}
+        onClick={() =>
+          void act(
+            () => (areStarred ? untagRuns(ids, STAR) : tagRuns(ids, STAR, "true")),
+            areStarred ? "Stars removed" : `${many} starred`,
+          )
+        }
       >
         {areStarred ? "Unstar" : "Star"}
       </button>
@@ -40,7 +58,11 @@ export function SelectionBar({ rows, columns, clear }: { rows: readonly Row[]; c
       <button type="button" className="button" onClick={() => saveAs("runs.csv", rowsToCsv(rows, columns), "text/csv")}>
         CSV
       </button>
-      <button type="button" className="button" onClick={() => saveAs("runs.json", asJson(rows, columns), "application/json")}>
+      <button
+        type="button"
+        className="button"
+        onClick={() => saveAs("runs.json", asJson(rows, columns), "application/json")}
+      >
         JSON
       </button>
       <button type="button" className="button" data-kind="danger" onClick={() => setAsked("delete")}>
@@ -56,7 +78,11 @@ export function SelectionBar({ rows, columns, clear }: { rows: readonly Row[]; c
           isDangerous
           onClose={() => setAsked("")}
           onAct={async () => {
-            await act(() => deleteRuns(ids), `${many} moved to the trash`, () => restoreRuns(ids));
+            await act(
+              () => deleteRuns(ids),
+              `${many} moved to the trash`,
+              () => restoreRuns(ids),
+            );
             clear();
           }}
         >
@@ -65,7 +91,12 @@ export function SelectionBar({ rows, columns, clear }: { rows: readonly Row[]; c
       )}
       {asked === "tag" && <TagDialog ids={ids} many={many} close={() => setAsked("")} />}
       {asked === "color" && (
-        <Dialog title="Colour in charts" action="Use the default colours" onClose={() => setAsked("")} onAct={() => untagColors(rows)}>
+        <Dialog
+          title="Colour in charts"
+          action="Use the default colours"
+          onClose={() => setAsked("")}
+          onAct={() => untagColors(rows)}
+        >
           <div className={styles.colors}>
             {PALETTE.map((color) => (
               <button
@@ -94,7 +125,7 @@ const untagColors = (rows: readonly Row[]) =>
 
 function asJson(rows: readonly Row[], columns: readonly ColumnId[]): string {
   return JSON.stringify(
-    rows.map((row) => Object.fromEntries([["run_id", row.id], ...columns.map((id) => [id, valueOf(row, id)])])),
+    rows.map((row) => Object.fromEntries([["run_id", row.id], ...columns.map((id) => [id, valueIn(row, id)])])),
     null,
     2,
   );
@@ -106,8 +137,14 @@ function TagDialog({ ids, many, close }: { ids: readonly string[]; many: string;
   return (
     <Dialog title={`Tag ${many}`} action="Set the tag" onClose={close} onAct={() => tagRuns(ids, key, value)}>
       <Field label="Key">
-        {/* biome-ignore lint/a11y/noAutofocus: the dialog exists for this field */}
-        <input className="input" autoFocus required maxLength={250} value={key} onChange={(event) => setKey(event.target.value)} />
+        <input
+          className="input"
+          autoFocus
+          required
+          maxLength={250}
+          value={key}
+          onChange={(event) => setKey(event.target.value)}
+        />
       </Field>
       <Field label="Value">
         <input className="input" value={value} onChange={(event) => setValue(event.target.value)} />

@@ -11,7 +11,15 @@ import { type Keys, setExperimentTag } from "@/queries/experiments";
 import { type Experiment, VIEWS } from "@/queries/types";
 import styles from "./TableControls.module.css";
 
-export function GroupSelect({ keys, value, onChange }: { keys: Keys; value: string; onChange: (group: string) => void }) {
+export function GroupSelect({
+  keys,
+  value,
+  onChange,
+}: {
+  keys: Keys;
+  value: string;
+  onChange: (group: string) => void;
+}) {
   return (
     <select className="input" aria-label="Group runs" value={value} onChange={(event) => onChange(event.target.value)}>
       <option value="">No groups</option>
@@ -38,7 +46,15 @@ export function GroupSelect({ keys, value, onChange }: { keys: Keys; value: stri
   );
 }
 
-export function ColumnsButton({ all, chosen, onChange }: { all: readonly Column[]; chosen: readonly ColumnId[]; onChange: (columns: ColumnId[]) => void }) {
+export function ColumnsButton({
+  all,
+  chosen,
+  onChange,
+}: {
+  all: readonly Column[];
+  chosen: readonly ColumnId[];
+  onChange: (columns: ColumnId[]) => void;
+}) {
   return (
     <Popover
       label={
@@ -53,11 +69,23 @@ export function ColumnsButton({ all, chosen, onChange }: { all: readonly Column[
   );
 }
 
-function ColumnPicker({ all, chosen, onChange }: { all: readonly Column[]; chosen: readonly ColumnId[]; onChange: (columns: ColumnId[]) => void }) {
+function ColumnPicker({
+  all,
+  chosen,
+  onChange,
+}: {
+  all: readonly Column[];
+  chosen: readonly ColumnId[];
+  onChange: (columns: ColumnId[]) => void;
+}) {
   const [text, setText] = useState("");
   const wanted = text.toLowerCase();
-  const shown = useMemo(() => all.filter((column) => column.id !== "name" && column.label.toLowerCase().includes(wanted)), [all, wanted]);
-  const toggle = (id: ColumnId) => onChange(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]);
+  const shown = useMemo(
+    () => all.filter((column) => column.id !== "name" && column.label.toLowerCase().includes(wanted)),
+    [all, wanted],
+  );
+  const toggle = (id: ColumnId) =>
+    onChange(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]);
   const setGroup = (columns: readonly Column[], on: boolean) => {
     const ids = columns.map((column) => column.id);
     const rest = chosen.filter((id) => !ids.includes(id));
@@ -65,7 +93,14 @@ function ColumnPicker({ all, chosen, onChange }: { all: readonly Column[]; chose
   };
   return (
     <div className={styles.picker}>
-      <input className="input" type="search" placeholder="Find a column" aria-label="Find a column" value={text} onChange={(event) => setText(event.target.value)} />
+      <input
+        className="input"
+        type="search"
+        placeholder="Find a column"
+        aria-label="Find a column"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
       <div className={styles.columns}>
         {(["Run", "Metrics", "Params", "Tags"] as const).map((group) => {
           const inside = shown.filter((column) => column.group === group);
@@ -81,7 +116,8 @@ function ColumnPicker({ all, chosen, onChange }: { all: readonly Column[]; chose
               </legend>
               {inside.slice(0, 300).map((column) => (
                 <label key={column.id} title={column.label}>
-                  <input type="checkbox" checked={chosen.includes(column.id)} onChange={() => toggle(column.id)} /> {column.label}
+                  <input type="checkbox" checked={chosen.includes(column.id)} onChange={() => toggle(column.id)} />{" "}
+                  {column.label}
                 </label>
               ))}
               {inside.length > 300 && <p className="muted">and {inside.length - 300} more; type to find them</p>}
@@ -96,7 +132,15 @@ function ColumnPicker({ all, chosen, onChange }: { all: readonly Column[]; chose
   );
 }
 
-export function ViewsMenu({ experiment, views, address }: { experiment: Experiment; views: readonly View[]; address: Record<string, unknown> }) {
+export function ViewsMenu({
+  experiment,
+  views,
+  address,
+}: {
+  experiment: Experiment;
+  views: readonly View[];
+  address: Record<string, unknown>;
+}) {
   const navigate = useNavigate();
   const [naming, setNaming] = useState(false);
   const store = (next: readonly View[]) => setExperimentTag(experiment.experiment_id, VIEWS, JSON.stringify(next));
@@ -106,37 +150,75 @@ export function ViewsMenu({ experiment, views, address }: { experiment: Experime
         <div className={styles.views}>
           {views.map((view) => (
             <div key={view.name} className={styles.view}>
-              <button type="button" className="button" data-kind="quiet" onClick={() => void navigate({ to: ".", search: view.search })}>
+              <button
+                type="button"
+                className="button"
+                data-kind="quiet"
+                onClick={() => void navigate({ to: ".", search: view.search })}
+              >
                 {view.name}
               </button>
               {view.isDefault && <span className="chip">default</span>}
-              <button type="button" className="button" data-kind="quiet" aria-label={`Delete the view ${view.name}`} onClick={() => void act(() => store(views.filter((each) => each !== view)), `The view ${view.name} is deleted`)}>
+              <button
+                type="button"
+                className="button"
+                data-kind="quiet"
+                aria-label={`Delete the view ${view.name}`}
+                onClick={() =>
+                  void act(() => store(views.filter((each) => each !== view)), `The view ${view.name} is deleted`)
+                }
+              >
                 <Icon name="trash" size={13} />
               </button>
             </div>
           ))}
-          {views.length === 0 && <p className="muted">A view keeps the filter, the order, the columns and the look of the charts. Everybody who opens this experiment sees it.</p>}
+          {views.length === 0 && (
+            <p className="muted">
+              A view keeps the filter, the order, the columns and the look of the charts. Everybody who opens this
+              experiment sees it.
+            </p>
+          )}
           <button type="button" className="button" onClick={() => setNaming(true)}>
             Save this view
           </button>
         </div>
       </Popover>
-      {naming && <NameView close={() => setNaming(false)} save={(name, isDefault) => store(withView(parseViews(JSON.stringify(views)), { name, isDefault, search: searchOfView(address) }))} />}
+      {naming && (
+        <NameView
+          close={() => setNaming(false)}
+          save={(name, isDefault) =>
+            store(withView(parseViews(JSON.stringify(views)), { name, isDefault, search: searchOfView(address) }))
+          }
+        />
+      )}
     </>
   );
 }
 
-function NameView({ close, save }: { close: () => void; save: (name: string, isDefault: boolean) => Promise<unknown> }) {
+function NameView({
+  close,
+  save,
+}: {
+  close: () => void;
+  save: (name: string, isDefault: boolean) => Promise<unknown>;
+}) {
   const [name, setName] = useState("");
   const [isDefault, setDefault] = useState(false);
   return (
     <Dialog title="Save this view" action="Save" onClose={close} onAct={() => save(name, isDefault)}>
       <Field label="Name" hint="A view of the same name is replaced.">
-        {/* biome-ignore lint/a11y/noAutofocus: the dialog exists for this field */}
-        <input className="input" autoFocus required maxLength={80} value={name} onChange={(event) => setName(event.target.value)} />
+        <input
+          className="input"
+          autoFocus
+          required
+          maxLength={80}
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
       </Field>
       <label>
-        <input type="checkbox" checked={isDefault} onChange={(event) => setDefault(event.target.checked)} /> Open the experiment with this view
+        <input type="checkbox" checked={isDefault} onChange={(event) => setDefault(event.target.checked)} /> Open the
+        experiment with this view
       </label>
     </Dialog>
   );

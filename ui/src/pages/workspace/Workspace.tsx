@@ -10,7 +10,7 @@ import { Notes } from "@/components/Notes";
 import { Empty, Skeleton, Status, Trail } from "@/components/parts";
 import { Tabs } from "@/components/Tabs";
 import { text, texts, useAddress } from "@/core/address";
-import { allColumns, type ColumnId, defaultColumns, type Row, toRow } from "@/core/columns";
+import { allColumns, type ColumnId, defaultColumns, type Row, textOf, toRow } from "@/core/columns";
 import { formatNumber } from "@/core/format";
 import { linesOf } from "@/core/grouping";
 import { COLOR_TAG, runColor } from "@/core/palette";
@@ -28,7 +28,15 @@ import styles from "./Workspace.module.css";
 const NO_KEYS: Keys = { metrics: [], params: [], tags: [] };
 const CHART_RUNS = 10;
 
-export function Workspace({ ids, experiments, title }: { ids: readonly string[]; experiments: readonly Experiment[]; title?: string }) {
+export function Workspace({
+  ids,
+  experiments,
+  title,
+}: {
+  ids: readonly string[];
+  experiments: readonly Experiment[];
+  title?: string;
+}) {
   const [address, change] = useAddress();
   const navigate = useNavigate();
   const only = ids.length === 1 ? experiments[0] : undefined;
@@ -55,13 +63,16 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
   const [at, move, setAt] = useCursor(lines);
 
   const chosen = texts(address.cols);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the chosen columns by content
   const columns = useMemo<ColumnId[]>(
     () => (chosen.length ? chosen : defaultColumns(keys, ids.length > 1)),
-    // biome-ignore lint/correctness/useExhaustiveDependencies: by content
     [chosen.join(), keys, ids.length],
   );
   const widths = useMemo(
-    () => Object.fromEntries(Object.entries((address.widths as object | undefined) ?? {}).map(([id, width]) => [id, Number(width)])),
+    () =>
+      Object.fromEntries(
+        Object.entries((address.widths as object | undefined) ?? {}).map(([id, width]) => [id, Number(width)]),
+      ),
     [address.widths],
   );
 
@@ -86,8 +97,17 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
     .join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is drawn changes with these alone
   const inCharts = useMemo<Shown[]>(
-    () => rows.filter((row) => !hidden.has(row.id)).map((row) => ({ id: row.id, label: row.name, color: runColor(row.id, row.tags[COLOR_TAG]), start: row.run.info.start_time ?? 0 })),
-    [shownKey],
+    () =>
+      rows
+        .filter((row) => !hidden.has(row.id))
+        .map((row) => ({
+          id: row.id,
+          label: row.name,
+          color: runColor(row.id, row.tags[COLOR_TAG]),
+          start: row.run.info.start_time ?? 0,
+          group: group && group !== "parent" ? textOf(row, group) : "",
+        })),
+    [shownKey, group],
   );
   const [lifted, setLifted] = useState<string>();
 
@@ -97,17 +117,27 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
     setSelected(next);
   };
   useCommands(
+    // biome-ignore lint/correctness/useExhaustiveDependencies: they use what is on the page now
     useMemo(
       () => [
         { id: "filter", label: "Filter runs", keys: "/", run: () => document.getElementById("filter")?.focus() },
         { id: "down", label: "Next run", keys: "j", run: () => void move(1) },
         { id: "up", label: "Previous run", keys: "k", run: () => void move(-1) },
-        { id: "open", label: "Open the run", keys: "o", run: () => at && void navigate({ to: "/runs/$runId", params: { runId: at } }) },
+        {
+          id: "open",
+          label: "Open the run",
+          keys: "o",
+          run: () => at && void navigate({ to: "/runs/$runId", params: { runId: at } }),
+        },
         { id: "select", label: "Select the run", keys: "x", run: () => at && toggleSelect(at) },
         { id: "toggle", label: "Show or hide the run in charts", keys: "v", run: () => at && toggleChart(at) },
-        { id: "compare", label: "Compare the selected runs", keys: "c", run: () => selected.size > 1 && void navigate({ to: "/compare", search: { runs: [...selected] } }) },
+        {
+          id: "compare",
+          label: "Compare the selected runs",
+          keys: "c",
+          run: () => selected.size > 1 && void navigate({ to: "/compare", search: { runs: [...selected] } }),
+        },
       ],
-      // biome-ignore lint/correctness/useExhaustiveDependencies: they use what is on the page now
       [at, selected, hidden, lines],
     ),
   );
@@ -116,7 +146,8 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
   const tab = text(address.tab, "table");
   const name = title ?? (only ? only.name : `${ids.length} experiments`);
   const metrics = keys.metrics.filter((key) => !key.startsWith("system/"));
-  if (pages.error && !pages.data && !filterError) return <ErrorView error={pages.error} reset={() => void pages.refetch()} />;
+  if (pages.error && !pages.data && !filterError)
+    return <ErrorView error={pages.error} reset={() => void pages.refetch()} />;
   const running = rows.filter((row) => row.run.info.status === "RUNNING").length;
   const selectedRows = rows.filter((row) => selected.has(row.id));
   return (
@@ -148,7 +179,11 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
       </div>
       {tab === "notes" && only ? (
         <div className={styles.notes}>
-          <Notes text={tags[NOTE] ?? ""} label="Notes of the experiment" onSave={(note) => setExperimentTag(only.experiment_id, NOTE, note)} />
+          <Notes
+            text={tags[NOTE] ?? ""}
+            label="Notes of the experiment"
+            onSave={(note) => setExperimentTag(only.experiment_id, NOTE, note)}
+          />
         </div>
       ) : pages.data === undefined && !filterError ? (
         <Skeleton rows={12} />
@@ -158,7 +193,14 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
         </Empty>
       ) : tab === "charts" ? (
         <div className={styles.split}>
-          <RunList rows={rows} hidden={hidden} metric={metricOf(search.order)} onToggle={toggleChart} onLift={setLifted} onEnd={more} />
+          <RunList
+            rows={rows}
+            hidden={hidden}
+            metric={metricOf(search.order)}
+            onToggle={toggleChart}
+            onLift={setLifted}
+            onEnd={more}
+          />
           <div className={styles.charts}>
             <MetricCharts runs={inCharts} keys={metrics} lifted={lifted} />
           </div>
@@ -167,7 +209,9 @@ export function Workspace({ ids, experiments, title }: { ids: readonly string[];
         <PlotsTab rows={rows} keys={keys} total={total ?? 0} />
       ) : (
         <div className={styles.table}>
-          {selected.size > 0 && <SelectionBar rows={selectedRows} columns={columns} clear={() => setSelected(new Set())} />}
+          {selected.size > 0 && (
+            <SelectionBar rows={selectedRows} columns={columns} clear={() => setSelected(new Set())} />
+          )}
           <div className={styles.grow}>
             <RunTable
               entries={lines}
@@ -218,7 +262,11 @@ const firstRun = (name: string) =>
   ].join("\n");
 
 /** An experiment opened without any state takes its default view. */
-function useDefaultView(views: ReturnType<typeof parseViews>, address: Record<string, unknown>, change: (changes: Record<string, unknown>, options?: { replace?: boolean }) => void) {
+function useDefaultView(
+  views: ReturnType<typeof parseViews>,
+  address: Record<string, unknown>,
+  change: (changes: Record<string, unknown>, options?: { replace?: boolean }) => void,
+) {
   const isDone = useRef(false);
   useEffect(() => {
     if (isDone.current || views.length === 0) return;
@@ -229,7 +277,14 @@ function useDefaultView(views: ReturnType<typeof parseViews>, address: Record<st
 }
 
 /** The runs beside the charts: which are drawn, and how the chosen metric stands. */
-function RunList(props: { rows: readonly Row[]; hidden: ReadonlySet<string>; metric: string | undefined; onToggle: (id: string) => void; onLift: (id?: string) => void; onEnd: () => void }) {
+function RunList(props: {
+  rows: readonly Row[];
+  hidden: ReadonlySet<string>;
+  metric: string | undefined;
+  onToggle: (id: string) => void;
+  onLift: (id?: string) => void;
+  onEnd: () => void;
+}) {
   const { rows, hidden, metric, onToggle, onLift, onEnd } = props;
   return (
     <ul
@@ -242,7 +297,14 @@ function RunList(props: { rows: readonly Row[]; hidden: ReadonlySet<string>; met
         const isShown = !hidden.has(row.id);
         return (
           <li key={row.id} onMouseEnter={() => onLift(row.id)} onMouseLeave={() => onLift(undefined)}>
-            <button type="button" aria-pressed={isShown} onClick={() => onToggle(row.id)} onFocus={() => onLift(row.id)} onBlur={() => onLift(undefined)} title={row.name}>
+            <button
+              type="button"
+              aria-pressed={isShown}
+              onClick={() => onToggle(row.id)}
+              onFocus={() => onLift(row.id)}
+              onBlur={() => onLift(undefined)}
+              title={row.name}
+            >
               <i style={isShown ? { background: color, borderColor: color } : { borderColor: color }} />
               <span>{row.name}</span>
               {metric && <b>{formatNumber(row.metrics[metric], 4)}</b>}
