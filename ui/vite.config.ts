@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 /** The build lands in the Python package; its server serves it below /static-files/ui/. */
 export default defineConfig({
   base: "./",
   plugins: [react()],
+  test: { include: ["src/**/*.test.ts"] },
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   build: {
     outDir: "../src/millstream/server/ui",

@@ -36,15 +36,16 @@ function treeOf(rows: readonly Row[], toggled: ReadonlySet<string>): Line[] {
   }
   const found: Line[] = [];
   const seen = new Set<string>();
-  const walk = (row: Row, depth: number) => {
+  const walk = (row: Row, depth: number, isShown: boolean) => {
     if (seen.has(row.id)) return;
     seen.add(row.id);
     const children = below.get(row.id) ?? [];
     const isOpen = !toggled.has(row.id);
-    found.push(line(row, depth, children.length, isOpen));
-    if (isOpen) for (const child of children) walk(child, depth + 1);
+    if (isShown) found.push(line(row, depth, children.length, isOpen));
+    for (const child of children) walk(child, depth + 1, isShown && isOpen);
   };
-  for (const row of tops) walk(row, 0);
+  for (const row of tops) walk(row, 0, true);
+  for (const row of rows) walk(row, 0, true); // what is its own ancestor would be nowhere else
   return found;
 }
 

@@ -131,22 +131,10 @@ export async function deleteVersion(name: string, number: string): Promise<void>
   await changed();
 }
 
-export async function deleteModel(name: string): Promise<void> {
+/** Delete a model; `leave` takes the reader away from its page before anything is asked of it again. */
+export async function deleteModel(name: string, leave: () => Promise<void>): Promise<void> {
   await mlflow.delete("registered-models/delete", { name });
-  await changed();
-}
-
-export async function registerVersion(name: string, source: string, runId: string, modelId: string): Promise<string> {
-  await mlflow.post("registered-models/create", { name }).catch((error: unknown) => {
-    if (!(error instanceof Error && /RESOURCE_ALREADY_EXISTS/.test((error as { code?: string }).code ?? "")))
-      throw error;
-  });
-  const answer = await mlflow.post<{ model_version: ModelVersion }>("model-versions/create", {
-    name,
-    source,
-    run_id: runId,
-    ...(modelId ? { model_id: modelId } : {}),
-  });
-  await changed();
-  return answer.model_version.version;
+  await leave();
+  for (const key of ["model", "versions", "history"]) queryClient.removeQueries({ queryKey: [key, name] });
+  await queryClient.invalidateQueries({ queryKey: ["models"] });
 }

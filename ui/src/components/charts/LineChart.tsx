@@ -4,6 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { formatNumber, formatShort } from "@/core/format";
 import { type Curve, meanAndBand, withoutOutliers, type XAxis } from "@/core/lines";
+import { nearestIndex } from "@/core/nearest";
 import styles from "./LineChart.module.css";
 
 export interface Look {
@@ -174,29 +175,12 @@ function hoverOf(self: uPlot, curves: readonly Curve[]): Hover | null {
   if (left < 0) return null;
   const x = self.posToVal(left, "x");
   const rows = curves.flatMap((curve) => {
-    const at = nearest(curve.xs, x);
+    const at = nearestIndex(curve.xs, x);
     const y = at < 0 ? null : ((curve.smoothed ?? curve.ys)[at] ?? null);
     return y === null ? [] : [{ label: curve.label, color: curve.color, y }];
   });
   rows.sort((a, b) => b.y - a.y);
   return { left, x, rows };
-}
-
-/** The index of the place nearest to `x`, by halving; -1 for no places or an `x` outside of them. */
-export function nearest(places: readonly number[], x: number): number {
-  const first = places[0];
-  const last = places.at(-1);
-  if (first === undefined || last === undefined) return -1;
-  const slack = (last - first) * 0.02;
-  if (x < first - slack || x > last + slack) return -1;
-  let low = 0;
-  let high = places.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if ((places[middle] as number) < x) low = middle;
-    else high = middle;
-  }
-  return Math.abs((places[low] as number) - x) <= Math.abs((places[high] as number) - x) ? low : high;
 }
 
 interface Drawn {
@@ -246,7 +230,8 @@ function bandsOf(curves: readonly Curve[]): Drawn {
     const color = inside[0]?.color ?? "#888888";
     const first = series.length + 1;
     tables.push([xs, mean, low, high]);
-    series.push({ stroke: color, width: 2 }, { stroke: `${color}55`, width: 1 }, { stroke: `${color}55`, width: 1 });
+    const edge = { stroke: `${color}55`, width: 1, points: { show: false } };
+    series.push({ stroke: color, width: 2, points: { show: false } }, edge, { ...edge });
     bands.push({ series: [first + 2, first + 1], fill: `${color}26` });
   }
   const only = tables[0] as uPlot.AlignedData;

@@ -50,11 +50,13 @@ export default function Plots({ rows, keys, total }: { rows: readonly Row[]; key
     () => keys.params.filter((key) => new Set(rows.map((row) => row.params[key])).size > 1),
     [keys.params, rows],
   );
-  const all = [...varying.map((key) => `p.${key}`), ...metrics.map((key) => `m.${key}`)];
+  const every = [...varying.map((key) => `p.${key}`), ...metrics.map((key) => `m.${key}`)];
+  const all = kind === "contour" ? every.filter((id) => areNumbers(rows, id)) : every; // a surface needs numbers
+  const chosen = (id: string, fallback: string) => (all.includes(id) ? id : fallback);
   const choice: Choice = {
     metric: text(address.pm) || metrics[0] || "",
-    x: text(address.px) || all[0] || "",
-    y: text(address.py) || all[1] || `m.${metrics[0] ?? ""}`,
+    x: chosen(text(address.px), all[0] ?? ""),
+    y: chosen(text(address.py), all[1] ?? `m.${metrics[0] ?? ""}`),
     axes: texts(address.axes).length
       ? texts(address.axes)
       : [...varying.slice(0, 6).map((key) => `p.${key}`), ...metrics.slice(0, 1).map((key) => `m.${key}`)],

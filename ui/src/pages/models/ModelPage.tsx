@@ -221,8 +221,7 @@ function DeleteModel({ name, count, close }: { name: string; count: number; clos
       onClose={close}
       onAct={async () => {
         if (typed !== name) throw new Error("The name that you typed is another one.");
-        await deleteModel(name);
-        await navigate({ to: "/models" });
+        await deleteModel(name, () => navigate({ to: "/models" }));
       }}
     >
       <p>The model, its {count} versions, aliases and history go for good. Runs and files stay.</p>

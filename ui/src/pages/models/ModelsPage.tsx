@@ -100,7 +100,7 @@ export default function ModelsPage() {
 /** Plain words search names; anything with an operator is a filter of the server's grammar. */
 function filterOf(words: string): string {
   if (!words.trim()) return "";
-  return /[=<>]|\b(I?LIKE|IN)\b/i.test(words) ? words : `name ILIKE '%${words.trim().replaceAll("'", "\\'")}%'`;
+  return /[=<>']/.test(words) ? words : `name ILIKE '%${words.trim().replaceAll("'", "\\'")}%'`;
 }
 
 function Row({ model }: { model: RegisteredModel }) {

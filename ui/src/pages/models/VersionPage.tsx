@@ -108,7 +108,7 @@ export default function VersionPage() {
             />
           )}
         </section>
-        <div style={{ display: "grid", gap: 16, minWidth: 0 }}>
+        <div className={styles.stack}>
           {mlmodel && <ModelCard text={mlmodel} place={{ kind: "run", id: version.run_id ?? "" }} />}
           <section className={`card ${styles.box}`} aria-label="Use">
             <h2>Use this version</h2>
