@@ -3,13 +3,14 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+FLAVORS_VENV := .venv-flavors
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench test-crash test-compat test-loggers test-mariadb test-soak test-old-pandas golden-models docs clean
+.PHONY: help demo test check format bench test-crash test-compat test-loggers test-flavors test-mariadb test-soak test-old-pandas golden-models docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,6 +25,13 @@ $(VENV)/.demo: $(UV) pyproject.toml
 
 $(VENV)/.test: $(UV) pyproject.toml
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -e . --group test --group check
+	@touch $@
+
+# Every model flavor's library. PyTorch first, by pip: it finds a CPU wheel; pandas below 3, as the official package has it.
+$(FLAVORS_VENV)/.ready: $(UV) pyproject.toml
+	$(PYTHON) -m venv $(FLAVORS_VENV)
+	$(FLAVORS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(UV) pip install --quiet --compile-bytecode --python $(FLAVORS_VENV)/bin/python -e . --group test --group flavors
 	@touch $@
 
 demo: $(VENV)/.demo ## Train a real sweep, search it, serve it (ARGS=--once ends by itself)
@@ -53,6 +61,10 @@ test-compat: $(VENV)/.test ## Official MLflow clients 2.22, 3.6, 3.17 against ou
 test-loggers: $(VENV)/.test ## Lightning, Optuna, Keras, Transformers log to our server unchanged
 	$(PYTEST) tests/compat --loggers $(ARGS)
 
+test-flavors: $(FLAVORS_VENV)/.ready ## All model flavors, PyTorch, Keras and spaCy too, and both ways with MLflow 3.17 and 2.22
+	PATH="$(abspath $(BIN)):$$PATH" KERAS_BACKEND=torch $(FLAVORS_VENV)/bin/python -m pytest tests/models/flavors tests/autologging \
+		--all-flavors -n 2 --dist loadfile $(ARGS)
+
 test-mariadb: $(VENV)/.test ## The store tests on MariaDB (installs Debian's package when root)
 	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; }
 	$(PYTEST) tests/store --mariadb $(ARGS)
@@ -67,4 +79,4 @@ docs: $(VENV)/.test ## Print the parts of docs/ that are made from tables in the
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what these commands made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data
+	rm -rf $(VENV) $(FLAVORS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data

@@ -95,7 +95,13 @@ class Bench:
                 _say_to(client, "go")
             answers = [json.loads(client.stdout.readline()) for client in clients if client.stdout]
         seconds = max(a["ended"] for a in answers) - min(a["began"] for a in answers)
-        return Load(sum(a["requests"] for a in answers), sum(a["errors"] for a in answers), seconds)
+        return Load(
+            sum(a["requests"] for a in answers),
+            sum(a["errors"] for a in answers),
+            seconds,
+            max(a["p50_s"] for a in answers),
+            max(a["p99_s"] for a in answers),
+        )
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,8 @@ class Load:
     requests: int
     errors: int
     seconds: float
+    p50_s: float
+    p99_s: float
 
     @property
     def rate(self) -> float:

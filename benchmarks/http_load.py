@@ -1,11 +1,13 @@
 """A client process that sends pre-encoded requests over kept connections as fast as the server answers.
 
 Reads one JSON line that says what to send, prints `ready` when everything is encoded, connects and starts at the next
-line, and prints one JSON line with requests, errors, start and end (on the machine's monotonic clock, in seconds).
+line, and prints one JSON line with requests, errors, start and end (on the machine's monotonic clock, in seconds), and the
+median and the 99th percentile of the time from a request to its whole answer.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import selectors
 import socket
@@ -24,11 +26,13 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.requests = requests
         self._received = bytearray()
+        self.sent_at = 0.0
 
     def send_next(self) -> bool:
         request = next(self.requests, None)
         if request is None:
             return False
+        self.sent_at = time.monotonic()
         self.socket.sendall(request)
         return True
 
@@ -51,9 +55,9 @@ class Connection:
         return status
 
 
-def encoded(host: str, path: str, body: bytes) -> bytes:
+def encoded(host: str, path: str, body: bytes, content_type: str = "application/json") -> bytes:
     return (
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 
@@ -63,6 +67,9 @@ def requests_of(plan: dict[str, Any], index: int, host: str) -> list[bytes]:
     run = plan["run_ids"][index] if plan.get("run_ids") else ""
     now = plan["now_ms"]
     made = []
+    if plan["kind"] == "same":  # one body again and again
+        body = base64.b64decode(plan["body"])
+        return [encoded(host, plan["path"], body, plan["content_type"])] * count
     if plan["kind"] == "log-batch":
         keys, steps = 10, plan["points"] // 10
         for number in range(count):
@@ -115,6 +122,7 @@ def _drive(connections: list[Connection], seconds: float) -> dict[str, Any]:
     began = time.monotonic()
     deadline = began + seconds
     done = errors = 0
+    times: list[float] = []
     active = 0
     for connection in connections:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
@@ -127,13 +135,18 @@ def _drive(connections: list[Connection], seconds: float) -> dict[str, Any]:
             if status is None:
                 continue
             ended = time.monotonic()
+            times.append(ended - answering.sent_at)
             done += 1
             errors += status != 200
             if ended >= deadline or not answering.send_next():
                 active -= 1
                 selector.unregister(answering.socket)
                 answering.socket.close()
-    return {"requests": done, "errors": errors, "began": began, "ended": ended}
+    times.sort()
+    return {
+        "requests": done, "errors": errors, "began": began, "ended": ended,
+        "p50_s": times[len(times) // 2], "p99_s": times[min(len(times) - 1, len(times) * 99 // 100)],
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -52,6 +52,25 @@ def _searches() -> Iterator[Measure]:
         )
 
 
+SERVED = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "callable": "Python function"}
+"""Models that are served, and what they are called."""
+
+
+def _serving() -> Iterator[Measure]:
+    section = "serving"
+    yield Measure("model_load", section, "a fresh process loads a scikit-learn model and predicts", "s")
+    yield Measure("serving_ready", section, "scoring server: start to first answer", "s", ratio=4)
+    yield Measure("serving_memory", section, "scoring server: memory after 200 requests (PSS)", "MiB", ratio=2)
+    for key, name in SERVED.items():
+        rate = {"unit": "requests/s", "more_is_better": True}
+        yield Measure(f"{key}_one", section, f"{name}: one row, 8 connections", ratio=6, **rate)  # type: ignore[arg-type]
+        yield Measure(f"{key}_one_p50", section, f"{name}: one row, half of the answers within", "ms")
+        yield Measure(f"{key}_one_p99", section, f"{name}: one row, 99 % of the answers within", "ms", ratio=5)
+        yield Measure(f"{key}_json", section, f"{name}: 1,000 rows as JSON", ratio=3, **rate)  # type: ignore[arg-type]
+        yield Measure(f"{key}_json_p99", section, f"{name}: 1,000 rows as JSON, 99 % of the answers within", "ms")
+        yield Measure(f"{key}_arrow", section, f"{name}: 1,000 rows as Arrow (theirs as JSON)", ratio=10, **rate)  # type: ignore[arg-type]
+
+
 MEASURES: dict[str, Measure] = {
     row.key: row
     for row in (
@@ -77,6 +96,7 @@ MEASURES: dict[str, Measure] = {
         Measure("download_big", "artifacts", "512 MiB file down", "MiB/s", more_is_better=True, ratio=1),
         Measure("upload_small", "artifacts", "4 KiB files up, 1 connection", "files/s", more_is_better=True, ratio=10),
         Measure("download_small", "artifacts", "4 KiB files down, 1 connection", "files/s", more_is_better=True, ratio=10),
+        *_serving(),
         Measure("environment_cold", "environments", "a model's environment, made (wheels cached)", "s", ratio=5),
         Measure("environment_warm", "environments", "a model's environment, there already", "s", limit=1),
     )

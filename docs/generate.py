@@ -65,7 +65,42 @@ def _endpoint_row(row: Endpoint[Any, Any]) -> str:
     return f"| `{row.paths[0]}`<br>{verbs} | {fields} | {row.access} | {row.doc.splitlines()[0]} |"
 
 
-PAGES = {"settings.md": settings_page, "api.md": api_page}
+def flavors_page() -> str:
+    """docs/flavors.md, with its table of models in place of the one that is there."""
+    start, end = "tests/models/flavors/cases.py and the flavors' own facts -->\n", "<!-- end of flavors -->"
+    page = (HERE / "flavors.md").read_text(encoding="utf-8")
+    head, _, rest = page.partition(start)
+    return head + start + "\n".join(_flavor_rows()) + "\n" + end + rest.partition(end)[2]
+
+
+def _flavor_rows() -> list[str]:
+    from millstream.autologging.libraries import LIBRARIES
+    from millstream.models.flavors import flavor
+    from tests.models.flavors.cases import CASES
+
+    rows = [
+        "",
+        "| Model | Flavor | Library, tested | Files | Loads | As a function | Autologging | MLflow that reads it |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for case in CASES.values():
+        if case.flavor == "python_function":
+            library, logs = "any Python code", ""
+        else:
+            facts = flavor(case.flavor)
+            library = f"{facts.install or facts.package} {facts.tested}"
+            logs = ", ".join(LIBRARIES[case.flavor].packages) if case.flavor in LIBRARIES else ""
+        files = ", ".join(f"`{name}`" for name in case.files)
+        loads = "on trust" if case.needs_trust else "without trust"
+        readers = "3.17, 2.22" if case.old else "3.17"
+        function = "yes" if case.has_function else "no"
+        rows.append(
+            f"| {case.name} | `{case.flavor}` | {library} | {files} | {loads} | {function} | {logs} | {readers} |"
+        )
+    return [*rows, ""]
+
+
+PAGES = {"settings.md": settings_page, "api.md": api_page, "flavors.md": flavors_page}
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from millstream import autologging as autologging
     from millstream import client as client
     from millstream import data as data
+    from millstream import deployments as deployments
     from millstream import entities as entities
     from millstream import errors as errors
     from millstream import exceptions as exceptions
@@ -160,8 +161,11 @@ _LOOP = ("log_metric", "log_metrics", "log_param", "log_params", "set_tag")
 """Used next by a program that uses `start_run`: looked up with it, so that a training's loop pays for no import."""
 
 _MODULES = frozenset(
-    {"artifacts", "autologging", "client", "data", "entities", "errors", "exceptions", "models", "settings", "tracking"}
-)
+    {
+        "artifacts", "autologging", "client", "data", "deployments", "entities", "errors", "exceptions", "models", "settings",
+        "tracking",
+    }
+)  # fmt: skip
 
 PLACES: dict[str, str] = {
     "pyfunc": "models.pyfunc",

@@ -25,6 +25,7 @@ MODULES: dict[str, str] = {
     "client": "millstream.client.client",
     "config": "millstream.tracking.config",
     "data": "millstream.data",
+    "deployments": "millstream.deployments",
     "models": "millstream.models",
     "entities": "millstream.entities",
     "environment_variables": "millstream.mlflow_names.environment_variables",
@@ -46,6 +47,7 @@ SUBMODULES: dict[str, str] = {
     "config.async_logging": "millstream.tracking.config",
     "keras.callback": "millstream.tracking.keras",
     "data.dataset": "millstream.data.dataset",
+    "deployments.base": "millstream.deployments.base",
     "entities.dataset": "millstream.entities",
     "entities.dataset_input": "millstream.entities",
     "entities.experiment": "millstream.entities",
@@ -70,6 +72,7 @@ SUBMODULES: dict[str, str] = {
     "entities.run_tag": "millstream.entities",
     "entities.source_type": "millstream.entities",
     "entities.view_type": "millstream.entities",
+    "entities.webhook": "millstream.entities",
     "pyfunc.model": "millstream.models.pyfunc.python_model",
     "store": "millstream.mlflow_names.store",
     "store.artifact": "millstream.mlflow_names.store",
@@ -99,7 +102,6 @@ LATER: dict[str, str] = {
     "evaluate": "evaluation",
     "projects": "projects",
     "run": "projects",
-    "deployments": "serving",
     "sagemaker": "serving",
     **dict.fromkeys(
         (

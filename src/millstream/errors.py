@@ -282,7 +282,8 @@ class InvalidRequirement(InvalidValue):
 
     def __init__(self, text: str, reason: str, origin: str = "") -> None:
         where = f" ({origin})" if origin else ""
-        super().__init__(f"The requirement {text[:300]!r}{where} is refused: {reason}.")
+        sentence = f"The requirement {text[:300]!r}{where} is refused: {reason}."
+        super().__init__(re.sub(r"//[^/@\s]*@", "//***@", sentence))  # credentials in a URL
 
 
 class RequirementConflict(InvalidValue):

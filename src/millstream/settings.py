@@ -464,5 +464,19 @@ WEBHOOK_DELIVERY_MAX_WORKERS: Setting[int] = _setting(
     "WEBHOOK_DELIVERY_MAX_WORKERS", int, 10, "Deliveries at once in a server process.", mlflow=True
 )
 
+# ---------------------------------------------------------------- deployments
+DEPLOYMENTS_TARGET: Setting[str | None] = _setting(
+    "DEPLOYMENTS_TARGET", str, None, "Where `get_deploy_client()` deploys to, such as local.", mlflow=True
+)
+DEPLOYMENTS_DIR: Setting[str | None] = _setting(
+    "DEPLOYMENTS_DIR",
+    str,
+    None,
+    "Folder that knows what is deployed on this machine; ~/.local/state/millstream/deployments if unset.",
+)
+DEPLOYMENT_PREDICT_TIMEOUT: Setting[float] = _setting(
+    "DEPLOYMENT_PREDICT_TIMEOUT", float, 120.0, "Seconds to wait for predictions of a deployment.", mlflow=True
+)
+
 DEFAULT_STORE_URI = "sqlite:///millstream.db"
 """The embedded store: a file in the working directory. What clients, server and commands use when nothing else is said."""

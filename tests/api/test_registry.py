@@ -1,6 +1,7 @@
 """The registry through HTTP: bad values and hostile sources are refused with a 4xx and nothing is written; files of versions."""
 
 import json
+import sqlite3
 import uuid
 from urllib.parse import quote
 
@@ -160,3 +161,20 @@ def test_a_version_whose_run_is_deleted_still_has_its_files(registry):
     world.server.post("runs/delete", {"run_id": run})
     where = f"/model-versions/get-artifact?name={quote(registry.name)}&version={version}&path=x.txt"
     assert world.server.get(where).body == b"kept"
+
+
+def test_the_registry_may_be_in_a_database_of_its_own(start, tmp_path):
+    server = start(registry_store_uri=f"sqlite:///{tmp_path / 'registry.db'}")
+    experiment = server.post("experiments/create", {"name": "e"}).json()["experiment_id"]
+    model = server.post("logged-models", {"experiment_id": experiment}).json()["model"]["info"]["model_id"]
+    assert server.post("registered-models/create", {"name": "m"}).status == 200
+    body = {"name": "m", "source": f"models:/{model}", "model_id": model}
+    assert server.post("model-versions/create", body).json()["model_version"]["version"] == "1"
+    tags = server.get(f"/api/2.0/mlflow/logged-models/{model}").json()["model"]["info"]["tags"]
+    assert tags == [{"key": "mlflow.modelVersions", "value": '[{"name": "m", "version": 1}]'}]
+    with sqlite3.connect(tmp_path / "registry.db") as connection:
+        assert connection.execute("SELECT name, version FROM model_versions").fetchall() == [("m", 1)]
+    connection.close()
+    with sqlite3.connect(server.database) as connection:
+        assert connection.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)
+    connection.close()

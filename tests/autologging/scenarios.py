@@ -566,6 +566,188 @@ def statsmodels_model(mlflow: ModuleType) -> None:
     sm.OLS(y, x).fit()
 
 
+# ---------------------------------------------------------------- PyTorch Lightning
+
+
+def linear_module(optimizer: str = "Adam", **logged: bool) -> Any:
+    """A linear model of three features, and its data."""
+    import lightning
+    import torch
+
+    torch.manual_seed(0)
+
+    class Linear(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 1)
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(x)
+
+        def loss(self, batch: Any) -> Any:
+            return torch.nn.functional.mse_loss(self(batch[0]).squeeze(-1), batch[1])
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            loss = self.loss(batch)
+            self.log("train_loss", loss, on_step=True, on_epoch=True)
+            return loss
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("val_loss", self.loss(batch))
+
+        def test_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("test_loss", self.loss(batch))
+
+        def configure_optimizers(self) -> Any:
+            return getattr(torch.optim, optimizer)(self.parameters(), lr=0.1)
+
+    return Linear()
+
+
+def batches(rows: int = 60) -> Any:
+    import torch
+
+    frame, target = table(rows)
+    data = torch.utils.data.TensorDataset(
+        torch.tensor(frame.to_numpy(), dtype=torch.float32), torch.tensor(target.to_numpy(), dtype=torch.float32)
+    )
+    return torch.utils.data.DataLoader(data, batch_size=20)
+
+
+def trainer(**options: Any) -> Any:
+    import lightning
+
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+    }
+    return lightning.Trainer(accelerator="cpu", **{**quiet, **options})
+
+
+def pytorch_fit(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(log_models=False, checkpoint=False)
+    trainer(max_epochs=3).fit(linear_module(), batches())
+
+
+def pytorch_fit_with_validation(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(log_models=False, checkpoint=False, log_every_n_epoch=2)
+    trainer(max_epochs=4).fit(linear_module("SGD"), batches(), batches(20))
+
+
+def pytorch_every_step(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(log_models=False, checkpoint=False, log_every_n_step=1)
+    trainer(max_epochs=1, log_every_n_steps=1).fit(linear_module(), batches(), batches(20))
+
+
+def pytorch_early_stopping(mlflow: ModuleType) -> None:
+    from lightning.pytorch.callbacks import EarlyStopping
+
+    mlflow.pytorch.autolog(log_models=False, checkpoint=False)
+    stopping = EarlyStopping("val_loss", min_delta=100.0, patience=1)
+    trainer(max_epochs=10, callbacks=[stopping]).fit(linear_module(), batches(), batches(20))
+
+
+def pytorch_fit_and_test(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(log_models=False, checkpoint=False)
+    with mlflow.start_run():
+        model, ours = linear_module(), trainer(max_epochs=1)
+        ours.fit(model, batches(), batches(20))
+        ours.test(model, batches(20), verbose=False)
+
+
+def pytorch_best_checkpoint(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(log_models=False)
+    trainer(max_epochs=3).fit(linear_module(), batches(), batches(20))
+
+
+def pytorch_all_checkpoints(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(log_models=False, checkpoint_save_best_only=False, checkpoint_save_weights_only=True)
+    trainer(max_epochs=2).fit(linear_module(), batches(), batches(20))
+
+
+def pytorch_checkpoint_every_step(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(
+        log_models=False, checkpoint_save_best_only=False, checkpoint_save_freq=2, checkpoint_monitor="train_loss"
+    )
+    trainer(max_epochs=1).fit(linear_module(), batches(80))
+
+
+def pytorch_own_checkpoints(mlflow: ModuleType) -> None:
+    import tempfile
+
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+    mlflow.pytorch.autolog(log_models=False, checkpoint=False)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = ModelCheckpoint(folder, monitor="val_loss", filename="best")
+        stopping = EarlyStopping("val_loss", min_delta=100.0, patience=1)
+        trainer(max_epochs=4, callbacks=[kept, stopping], enable_checkpointing=True).fit(
+            linear_module(), batches(), batches(20)
+        )
+
+
+def pytorch_model(mlflow: ModuleType) -> None:
+    mlflow.pytorch.autolog(checkpoint=False)
+    trainer(max_epochs=2).fit(linear_module(), batches(), batches(20))
+
+
+# ---------------------------------------------------------------- Keras
+
+
+def dense_model(optimizer: Any = "sgd") -> Any:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse", metrics=["mae"])
+    return model
+
+
+def arrays() -> tuple[np.ndarray, np.ndarray]:
+    frame, target = table()
+    return frame.to_numpy(), target.to_numpy()
+
+
+def keras_fit(mlflow: ModuleType) -> None:
+    mlflow.keras.autolog(log_models=False)
+    dense_model().fit(*arrays(), epochs=2, batch_size=20, verbose=0, shuffle=False)
+
+
+def keras_positional_arguments(mlflow: ModuleType) -> None:
+    mlflow.keras.autolog(log_models=False, log_datasets=False)
+    dense_model().fit(*arrays(), 30, 2, 0)
+
+
+def keras_validation(mlflow: ModuleType) -> None:
+    import keras
+
+    mlflow.keras.autolog(log_models=False)
+    x, y = arrays()
+    model = dense_model(keras.optimizers.Adam(0.01))
+    model.fit(x[:40], y[:40], epochs=3, validation_data=(x[40:], y[40:]), verbose=0)
+
+
+def keras_every_step(mlflow: ModuleType) -> None:
+    mlflow.keras.autolog(log_models=False, log_every_epoch=False, log_every_n_steps=1)
+    dense_model().fit(*arrays(), epochs=2, batch_size=30, verbose=0, validation_split=0.5)
+
+
+def keras_early_stopping(mlflow: ModuleType) -> None:
+    import keras
+
+    mlflow.keras.autolog(log_models=False)
+    x, y = arrays()
+    stopping = keras.callbacks.EarlyStopping("val_loss", min_delta=100.0, patience=1, restore_best_weights=True)
+    dense_model().fit(x[:40], y[:40], epochs=8, validation_data=(x[40:], y[40:]), callbacks=[stopping], verbose=0)
+
+
+def keras_model(mlflow: ModuleType) -> None:
+    mlflow.keras.autolog(log_input_examples=True)
+    dense_model().fit(*arrays(), epochs=2, verbose=0)
+
+
 def names(library: str) -> list[str]:
     """The scenarios of a library."""
     return [name for name in globals() if name.startswith(f"{library}_")]

@@ -257,3 +257,68 @@ def test_variables_of_a_file_count_unless_they_are_set(tmp_path: Path, monkeypat
         [sys.executable, "-c", code, str(tmp_path / "env")], capture_output=True, text=True, check=True
     )
     assert done.stdout == "1 kept\n"
+
+
+# ---------------------------------------------------------------- registry
+
+
+@pytest.fixture
+def registered(call: Call) -> str:
+    """A registered model with two versions; its name."""
+    for number in (1, 2):
+        call("registry", "register", f"s3://bucket/{number}", "net work")
+    return "net work"
+
+
+def test_models_are_registered_promoted_and_shown(call: Call, registered: str) -> None:
+    call("registry", "alias", "set", registered, "champ", "1", "-m", "first")
+    call("registry", "alias", "set", registered, "champ", "2")
+    call("registry", "transition", registered, "1", "production")
+    out = call("registry", "transition", registered, "2", "Production", "--archive-existing", "-m", "better").output
+    assert "Version 2 of 'net work' is in Production." in out
+    call("registry", "tag", "set", registered, "team", "red")
+    call("registry", "tag", "set", registered, "ok", "yes", "--version", "2")
+    call("registry", "set-description", registered, "Some *words*")
+    call("registry", "set-description", registered, "Fine", "--version", "2")
+    (model,) = read(call("registry", "search", "--filter", "tags.team = 'red'", "--json"))
+    assert (model["name"], model["description"]) == (registered, "Some *words*")
+    assert model["aliases"] == [{"alias": "champ", "version": "2"}]
+    versions = read(call("registry", "versions", registered, "--json"))
+    assert [(v["version"], v["current_stage"], v.get("aliases")) for v in versions] == [
+        ("2", "Production", ["champ"]),
+        ("1", "Archived", None),
+    ]
+    assert [
+        v["version"] for v in read(call("registry", "versions", registered, "--filter", "tags.ok = 'yes'", "--json"))
+    ] == ["2"]
+    table = call("registry", "describe", registered, "--version", "2").output
+    for text in ("Production", "s3://bucket/2", "champ", "tag ok", "Fine"):
+        assert text in table
+    assert read(call("registry", "describe", registered, "--json"))["tags"] == [{"key": "team", "value": "red"}]
+    assert "latest in Archived" in call("registry", "describe", registered).output
+    assert "champ=2" in call("registry", "search").output
+
+
+def test_the_history_is_shown_and_survives_the_model(call: Call, registered: str) -> None:
+    call("registry", "alias", "set", registered, "champ", "1")
+    call("registry", "alias", "delete", registered, "champ", "-m", "not good enough")
+    call("registry", "tag", "set", registered, "k", "v")
+    call("registry", "tag", "delete", registered, "k")
+    call("registry", "rename", registered, "net")
+    call("registry", "delete", "net", "--version", "1", "--yes")
+    call("registry", "delete", "net", "--yes", "-m", "over")
+    told = read(call("registry", "history", "net", "--json"))
+    assert [(change["action"], change.get("comment")) for change in told[:2]] == [
+        ("MODEL_DELETED", "over"),
+        ("VERSION_DELETED", None),
+    ]
+    assert len(read(call("registry", "history", "net", "--max-results", "3", "--json"))) == 3
+    table = call("registry", "history", "net", "--version", "1").output
+    for text in ("alias deleted", "not good enough", "s3://bucket/1"):
+        assert text in table
+
+
+def test_nothing_is_deleted_without_a_yes(call: Call, registered: str) -> None:
+    result = CliRunner().invoke(cli, ["registry", "delete", registered], input="n\n")
+    assert result.exit_code == 1
+    assert read(call("registry", "describe", registered, "--json"))["name"] == registered

@@ -111,6 +111,7 @@ def test_a_version_is_copied_to_another_name(client, name, reference):
     for number in ("1", "2"):
         copy = client.copy_model_version(f"models:/{name}{reference}", name + " copy")
         assert (copy.name, copy.version, copy.source) == (name + " copy", number, f"models:/{name}/1")
+        assert copy.tags == {"q": "1"}
         assert client.get_model_version_download_uri(copy.name, number) == "s3://b/1"
     for wrong in ("s3://b/1", "models:/m-" + "0" * 32, f"models:/{name}", f"models:/{name}/1/path", "models:///x/1"):
         with pytest.raises(InvalidValue):

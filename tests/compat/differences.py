@@ -87,6 +87,15 @@ def _answered(official: Any, ours: Any) -> bool:
     return bool(official["error_code"] == "INVALID_PARAMETER_VALUE" and "has_token" in ours)
 
 
+def _without(answer: Any, names: tuple[str, ...]) -> Any:
+    """An answer without fields of these names, at any depth."""
+    if isinstance(answer, dict):
+        return {name: _without(item, names) for name, item in answer.items() if name not in names}
+    if isinstance(answer, list):
+        return [_without(item, names) for item in answer]
+    return answer
+
+
 _NARROW: tuple[Difference, ...] = (
     Difference(
         "filters end where they end",
@@ -113,18 +122,58 @@ DIFFERENCES: tuple[Difference, ...] = (
         "rest-tracking 1.1: Millstream may return JSON here instead of HTML; security 3",
         (
             "service: v2 endpoint under 3.0", "service: trailing slash", "service: unknown route", "service: wrong verb", "service: wrong verb GET",
-            "service: removed experiments/list", "service: removed runs/list", "security: foreign host", "security: foreign origin writes",
+            "service: removed experiments/list", "service: removed runs/list", "service: removed registered-models/list", "security: foreign host", "security: foreign origin writes",
             "transport: camel case of a required field", "metrics: bulk, api prefix", "inputs: dataset summaries, api prefix",
             "logged models: file, api prefix", "logged model search: api 3.0", "artifacts: get folder", "artifacts: get range beyond", "artifacts: get-artifact without path",
-            "artifacts: get bad %00", "artifacts: put bad %00",
+            "artifacts: get bad %00", "artifacts: put bad %00", "webhooks: list with a slash", "webhooks: test by GET",
+            "registry models: search by POST", "registry models: list", "registry versions: search by POST",
         ),
         _same_status_with_code,
     ),
+    Difference("names of registered models have 256 characters at most", "rest-registry 2: longer is accepted on SQLite (Millstream: 400 above 256)",
+               ("registry models: create name 'of 257'",), REFUSED),
     Difference(
-        "areas that are not offered say so",
-        "the issue: endpoints that are not offered answer a clear 501 or 404 JSON",
-        ("service: removed registered-models/list",),
-        {"status": 501, "error_code": "NOT_IMPLEMENTED"},
+        "the registry's users' errors are 400 or 404, not 500",
+        "rest-registry 3.3 (archiving with None or Archived: 400), 3.1 (the logged model and the version must exist: 404); search-grammar 1 (the same field twice: 400)",
+        (
+            "registry stages: archiving with None", "registry stages: archiving with Archived", "registry sources: unknown logged model",
+            "registry sources: version models:/src/Staging", "registry search: *, order ['*ASC', '*']",
+        ),
+        lambda official, ours: official["status"] == 500 and ours["status"] in (400, 404),
+    ),
+    Difference("pages of the registry have at least one entry", "rest-registry 2: 0 -> a page token pointing to itself (Millstream: 400)",
+               ("registry search: models, max_results 0", "registry search: models, max_results -1"), REFUSED),
+    Difference(
+        "sources of other stores and of unknown schemes are accepted",
+        "rest-registry 3.1: s3://, gs://, other remote or unknown scheme: always; an http(s) URL of the proxy: run_id must own the prefix",
+        (
+            "registry sources: 'abfss://c@a/x'*", "registry sources: 'odd:x'*", "registry sources: 'http://h/x'*",
+            "registry sources: 'http://h/api/2.0/mlflow-artifacts/artifacts/run/artifacts' with run",
+        ),
+        lambda official, ours: official == REFUSED and ours["status"] == 200 and "model_version" in ours["body"],
+    ),
+    Difference(
+        "a version says which logged model it is of, and a logged model which versions are of it",
+        "rest-registry 1: ModelVersion has model_id; rest-tracking 5: LoggedModel has registrations",
+        (
+            "registry sources: logged model", "registry sources: remote with logged model", "registry sources: artifacts of the logged model",
+            "registry sources: logged model, read", "registry sources: download uri of a logged model", "registry sources: version models:/src/2",
+            "registry sources: version models:/src/latest",
+        ),
+        lambda official, ours: _without(ours, ("model_id", "registrations")) == _without(official, ("model_id", "registrations")) and ours != official,
+    ),
+    Difference("a version that is registered again may name its logged model", "rest-registry 3.1: run_id/model_id are inherited if absent and must match if present",
+               ("registry sources: version with its logged model",), lambda official, ours: ours["body"]["model_version"]["source"] == "models:/src/2"),
+    Difference("a logged model that is not there is not found", "rest-registry 3.1: with model_id, the logged model must exist (404)",
+               ("registry sources: version with another logged model",), {"status": 404, "error_code": "RESOURCE_DOES_NOT_EXIST"}),
+    Difference(
+        "filters of the registry may say more: OR, IN and IS NULL for all, all aliases",
+        "the issue, extensions of search; search-grammar 4: IS NULL on tags (Millstream: 400 or support it)",
+        (
+            "registry search: *, filter \"*IN (*", "registry search: *, filter *IS NULL*", "registry search: *, filter *OR *",
+            "registry search: *, filter \"attributes.name*", "registry search: *, filter 'version_number IN (1)'",
+        ),
+        lambda official, ours: official["status"] in (400, 500) and "found" in ours,
     ),
     Difference("HEAD works on GET routes with a query", "rest-tracking 1.1: GET routes also answer HEAD", ("service: HEAD on a GET route",), 200),
     Difference(
@@ -142,6 +191,7 @@ DIFFERENCES: tuple[Difference, ...] = (
             "experiments: deleted, rename", "artifacts: put with a name of 300", "artifacts: put over a folder", "artifacts: put below a file",
             "run search: order ['start_time ASC', 'start_time DESC']", "logged model search: filter \"metrics.acc > 'x'\"",
             "logged model search: filter \"bogus = 'x'\"", "logged model search: broken token",
+            "webhooks: create for RUN CREATED", "webhooks: create for MODEL_VERSION RENAMED", "webhooks: create for an event without action",
         ),
         REFUSED,
     ),
@@ -150,6 +200,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "rest-tracking 1.4: raw constraint failures surface as BAD_REQUEST with SQL text; use the semantic code and no SQL; 3, 4",
         (
             "experiments: duplicate tag keys", "runs: create without experiment", "runs: duplicate tags", "metrics: unknown model", "batches: unknown model",
+            "webhooks: create for an event twice",
             "inputs: model output again", "logged models: create with duplicate params", "logged models: params again", "logged models: file without path",
         ),
         REFUSED,
@@ -179,7 +230,8 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "unknown enum names are refused",
         "rest-tracking 1.2: Millstream: 400 is safe (no client sends these)",
-        ("transport: unknown enum value", "runs: update unknown status", "runs: update lower-case status", "run search: unknown view"),
+        ("transport: unknown enum value", "runs: update unknown status", "runs: update lower-case status", "run search: unknown view",
+         "webhooks: create with unknown status"),
         REFUSED,
     ),
     Difference(
@@ -243,6 +295,20 @@ DIFFERENCES: tuple[Difference, ...] = (
         ("logged model search: datasets name alone",),
         {"has_token": False, "models": "K J"},
     ),
+    Difference(
+        "webhooks lead to plain URLs only",
+        "security 9: leading blanks, user info and fragments are refused; rest-registry 5: no credentials",
+        ("webhooks: create to 'https://user:word@192.0.1.1/'", "webhooks: create to 'https://user@192.0.1.1/'",
+         "webhooks: create to ' https://192.0.1.1/hook'", "webhooks: create to 'https://192.0.1.1/hook#part'"),
+        REFUSED,
+    ),
+    Difference("events may be named in lower case", "rest-registry 5: unknown entity name is a 500 (a defect)", ("webhooks: create for an event in lower case",),
+               lambda official, ours: ours["body"]["webhook"]["events"] == [{"entity": "MODEL_VERSION", "action": "CREATED"}]),
+    Difference("what a webhook's receiver says is not shown", "security 35: response bodies never returned to the caller",
+               ("client webhooks: test", "client webhooks: test of an event"),
+               lambda official, ours: ours == {**official, "response_body": None}),
+    Difference("a webhook that is disabled hears nothing from then on", "rest-registry 5: the reference's subscription list is cached 60 s per process",
+               ("client webhooks: received while disabled",), []),
     Difference("empty files have a size", "rest-tracking 12: exact file_size:0 for empty files", ("artifacts: list an empty file",),
                lambda official, ours: ours["body"]["files"] == [{"path": "void/empty.bin", "is_dir": False, "file_size": 0}]),
     Difference(

@@ -86,6 +86,19 @@ OFFICIAL = {
 """The official clients by version. mlflow-skinny holds the whole tracking client, without the server's dependencies;
 3.17 is the full package, since it is the reference server as well."""
 
+AUTOLOG = Environment(
+    "autolog-3.17",
+    (("uv", "mlflow==3.17.2", "pandas<3", "matplotlib", "scikit-learn==1.9.*", "skops", "xgboost-cpu==3.2.*", "lightgbm",
+      "statsmodels"),),
+)  # fmt: skip
+"""The official autologgers of libraries that need no torch (see `tests/autologging/record.py`)."""
+
+AUTOLOG_TORCH = Environment(
+    "autolog-torch-3.17",
+    (("pip", "torch==2.13.0"), ("uv", "mlflow==3.17.2", "pandas<3", "matplotlib", "lightning==2.6.*", "keras>=3")),
+)
+"""The official autologgers of PyTorch Lightning and Keras."""
+
 OPTUNA = Environment("optuna", (("uv", "mlflow-skinny==3.17.2", "optuna", "optuna-integration"),))
 """Optuna's callback alone, which is small."""
 

@@ -22,13 +22,14 @@ def wheels(tmp_path: Path) -> Callable[..., list[str]]:
     folder = tmp_path / "wheels"
     folder.mkdir()
 
-    def make(*specs: str, code: str = "") -> list[str]:
+    def make(*specs: str, code: str = "", requires: str = "") -> list[str]:
         for spec in specs:
             name, _, version = spec.partition("==")
             info = f"{name}-{version}.dist-info"
             with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
                 wheel.writestr(f"{name}/__init__.py", code or f"__version__ = {version!r}\n")
-                wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+                metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+                wheel.writestr(f"{info}/METADATA", metadata + (f"Requires-Dist: {requires}\n" if requires else ""))
                 wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
                 wheel.writestr(
                     f"{info}/RECORD", f"{name}/__init__.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"

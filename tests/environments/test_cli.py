@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from millstream.cli.main import cli
 from millstream.environments import EnvironmentSpec, cache, prepare
-from millstream.environments.requirements import parse
+from millstream.environments.lines import parse
 from millstream.serving.surroundings import with_pandas
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from millstream import settings
+from millstream.environments.lines import parse
 from millstream.environments.preparation import MANAGERS
-from millstream.environments.requirements import own_lines, parse
+from millstream.environments.requirements import own_lines
 
 PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
 
@@ -21,7 +22,7 @@ def test_the_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytes
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "environments.md", "exec"), names)
-    listed = re.findall(r"```\n(mlflow.*?)```", PAGE, re.DOTALL)[0].splitlines()
+    listed = re.findall(r"```\n(# millstream.*?)```", PAGE, re.DOTALL)[0].splitlines()
     written = (tmp_path / "prices" / "requirements.txt").read_text().splitlines()
     assert listed[:2] == own_lines() == written[:2]
     assert [line.name for line in parse(listed).lines] == [line.name for line in parse(written).lines]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import platform
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -18,13 +19,13 @@ from millstream.environments import (
     update_model_requirements,
     write_environment,
 )
-from millstream.environments.requirements import parse
+from millstream.environments.lines import parse
 from millstream.errors import InvalidRequirement, InvalidValue, MillstreamError, NotFound
 from millstream.version import VERSION
 
-MARKED = f'millstream=={VERSION}; extra == "millstream"'
-OWN = ["mlflow>=3,<4", MARKED]
-PYTHON = platform.python_version()
+WRITER = f"# millstream=={VERSION}"
+OFFICIAL = "mlflow>=3,<4"
+PYTHON = "{}.{}.{}".format(*sys.version_info[:3])
 
 
 def write(root: Path, **files: str) -> Path:
@@ -46,12 +47,12 @@ def lines_of(spec: EnvironmentSpec) -> list[str]:
 
 def test_every_reader_finds_its_file(tmp_path: Path) -> None:
     write_environment(tmp_path, Requirements.resolve(pip_requirements=["six==1.17.0", "attrs"]))
-    assert (tmp_path / "requirements.txt").read_text().splitlines() == [*OWN, "six==1.17.0", "attrs"]
+    assert (tmp_path / "requirements.txt").read_text().splitlines() == [WRITER, OFFICIAL, "six==1.17.0", "attrs"]
     conda = yaml.safe_load((tmp_path / "conda.yaml").read_text())
     pip = importlib.metadata.version("pip")
     assert conda == {
         "channels": ["conda-forge"],
-        "dependencies": [f"python={PYTHON}", f"pip<={pip}", {"pip": [*OWN, "six==1.17.0", "attrs"]}],
+        "dependencies": [f"python={PYTHON}", f"pip<={pip}", {"pip": [OFFICIAL, "six==1.17.0", "attrs"]}],
         "name": "mlflow-env",
     }
     assert list(conda) == ["channels", "dependencies", "name"]
@@ -69,9 +70,10 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     write_environment(root, Requirements.resolve(pip_requirements=given))
     assert (root / "constraints.txt").read_text() == "idna<4\n"
     spec = EnvironmentSpec.read(root)
-    assert (spec.python, lines_of(spec)) == (PYTHON, [*OWN, "six==1.17.0", "git+https://h/r@v1#egg=own"])
+    assert (spec.python, lines_of(spec)) == (PYTHON, [OFFICIAL, "six==1.17.0", "git+https://h/r@v1#egg=own"])
     assert [line.text for line in spec.constraints] == ["idna<4"]
     assert spec.build[0].name == "pip"
+    assert spec.writer == VERSION
     assert spec.conda is not None
 
 
@@ -85,7 +87,7 @@ def test_a_conda_environment_of_the_users_own_keeps_all_but_its_pip_section(tmp_
     assert yaml.safe_load((tmp_path / "conda.yaml").read_text()) == {
         "name": "mine",
         "channels": ["x"],
-        "dependencies": ["python=3.10.4", "pip=22.0", "libpq", {"pip": [*OWN, "six"]}],
+        "dependencies": ["python=3.10.4", "pip=22.0", "libpq", {"pip": [OFFICIAL, "six"]}],
     }
     assert yaml.safe_load((tmp_path / "python_env.yaml").read_text()) == {
         "python": "3.10.4",
@@ -97,7 +99,11 @@ def test_a_conda_environment_of_the_users_own_keeps_all_but_its_pip_section(tmp_
 
 def test_a_conda_environment_without_pip_gets_it(tmp_path: Path) -> None:
     write_environment(tmp_path, Requirements.resolve(conda_env={"dependencies": ["python=3.11"]}))
-    assert yaml.safe_load((tmp_path / "conda.yaml").read_text())["dependencies"] == ["python=3.11", "pip", {"pip": OWN}]
+    assert yaml.safe_load((tmp_path / "conda.yaml").read_text())["dependencies"] == [
+        "python=3.11",
+        "pip",
+        {"pip": [OFFICIAL]},
+    ]
 
 
 # ---------------------------------------------------------------- files of other writers
@@ -148,7 +154,7 @@ def test_the_names_that_mlmodel_says_count(tmp_path: Path) -> None:
 
 def test_a_model_without_such_files_needs_nothing(tmp_path: Path) -> None:
     spec = EnvironmentSpec.read(write(tmp_path, MLmodel="flavors: {}\n"))
-    assert (spec.python, spec.lines, spec.build) == ("", (), ())
+    assert (spec.python, spec.lines, spec.build, spec.writer) == ("", (), (), "")
     assert lines_of(EnvironmentSpec.read(write(tmp_path, requirements="six\n"))) == ["six"]
 
 
@@ -232,7 +238,7 @@ def spec_of(*lines: str, python: str = "") -> EnvironmentSpec:
 def test_what_is_met_is_no_mismatch() -> None:
     here = importlib.metadata.version("packaging")
     spec = spec_of(
-        f"packaging=={here}", "packaging<99", "mlflow==1.2", MARKED, "absent==1; python_version < '3'", "--pre", python=PYTHON
+        f"packaging=={here}", "packaging<99", "mlflow==1.2", "absent==1; python_version < '3'", "--pre", python=PYTHON
     )  # fmt: skip
     assert check_installed(spec) == []
     assert describe([]) == ""
@@ -240,17 +246,24 @@ def test_what_is_met_is_no_mismatch() -> None:
 
 def test_every_mismatch_is_named_with_both_sides() -> None:
     here = importlib.metadata.version("packaging")
-    found = check_installed(
-        spec_of("packaging==1.0", "no-such-package>=2", 'millstream==99.0; extra == "millstream"', python="3.6.2")
-    )
+    spec = spec_of("packaging==1.0", "no-such-package>=2", python="3.6.2")
+    found = check_installed(msgspec.structs.replace(spec, writer="99.0"))
     assert [(m.name, m.required, m.installed) for m in found] == [
         ("python", "python==3.6.2", PYTHON),
+        ("millstream", "millstream>=99.0", VERSION),
         ("packaging", "packaging==1.0", here),
         ("no-such-package", "no-such-package>=2", None),
-        ("millstream", "millstream==99.0", VERSION),
     ]
     assert f"packaging (here: {here}, the model asks for: packaging==1.0)" in describe(found)
     assert "no-such-package (here: not installed" in describe(found)
+
+
+@pytest.mark.parametrize(
+    "comment", ["# millstream==not-a-version", "# millstream==1.x-y", "# made by millstream", "#" * 3000]
+)
+def test_a_comment_that_says_no_version_says_nothing(comment: str, tmp_path: Path) -> None:
+    spec = EnvironmentSpec.read(write(tmp_path, requirements=f"{comment}\n"))
+    assert check_installed(spec) == []
 
 
 def test_a_patch_version_of_python_is_no_mismatch() -> None:
@@ -271,24 +284,25 @@ def model(tmp_path: Path) -> Path:
 
 def both(root: Path) -> list[str]:
     """The lines of requirements.txt, which are those of conda.yaml's pip section."""
-    lines = (root / "requirements.txt").read_text().splitlines()
+    writer, *lines = (root / "requirements.txt").read_text().splitlines()
+    assert writer == WRITER
     assert yaml.safe_load((root / "conda.yaml").read_text())["dependencies"][-1] == {"pip": lines}
     return lines
 
 
 def test_requirements_are_added_and_replaced_in_both_files(model: Path) -> None:
     update_model_requirements(str(model), "add", ["Six<2", "IDNA==3.1"])
-    assert both(model) == [*OWN, "six<2", "attrs", "idna==3.1"]
+    assert both(model) == [OFFICIAL, "six<2", "attrs", "idna==3.1"]
     update_model_requirements(str(model), "add", ["idna==3.2"])
-    assert both(model) == [*OWN, "six<2", "attrs", "idna==3.2"]
+    assert both(model) == [OFFICIAL, "six<2", "attrs", "idna==3.2"]
 
 
 def test_requirements_are_removed_by_name(model: Path) -> None:
     update_model_requirements(str(model), "remove", ["SIX"])
-    assert both(model) == [*OWN, "attrs"]
+    assert both(model) == [OFFICIAL, "attrs"]
     with pytest.raises(InvalidValue, match="'idna' is not among"):
         update_model_requirements(str(model), "remove", ["attrs", "idna"])
-    assert both(model) == [*OWN, "attrs"]
+    assert both(model) == [OFFICIAL, "attrs"]
 
 
 def test_comments_and_constraints_stay_where_they_are(model: Path) -> None:

@@ -16,7 +16,7 @@ from millstream.environments import inference
 from millstream.environments.capture import Captured
 from millstream.environments.inference import capture, infer_requirements, select
 from millstream.environments.installed import distributions_of, installed_distributions, pinned
-from millstream.environments.requirements import parse
+from millstream.environments.lines import parse
 from millstream.environments.shape import import_shape
 from millstream.errors import EnvironmentFailed
 
@@ -150,6 +150,14 @@ def test_a_model_that_hangs_is_given_up_with_all_that_it_started(
     assert not alive.exists()
 
 
+def test_a_program_that_has_python_built_in_gets_its_flavors_requirements(
+    unloadable: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sys.executable", "")
+    assert infer_requirements(unloadable, "python_function", ["six"]) == [pin("six")]
+    assert "No process can be started" in caplog.text
+
+
 # ---------------------------------------------------------------- choosing among what was seen
 
 
@@ -270,3 +278,17 @@ def test_a_model_that_holds_code_has_no_shape(saved: Callable[..., Path], sklear
         )
         is None
     )
+
+
+def test_what_millstream_imports_to_read_a_model_counts_also_where_it_is_no_editable_checkout() -> None:
+    import joblib
+
+    import millstream
+    from millstream.environments.capture import _names_what_is_loaded
+
+    for by in (None, "millstream"):
+        assert _names_what_is_loaded(by, millstream.__file__, 1)
+    lines = Path(joblib.__file__).read_text().splitlines()
+    statement = next(number for number, line in enumerate(lines, 1) if line.startswith(("import ", "from ")))
+    assert not _names_what_is_loaded("joblib", joblib.__file__, statement)
+    assert _names_what_is_loaded("joblib", joblib.__file__, 1)  # not a statement: it unpickles what a file names

@@ -18,8 +18,8 @@ import pytest
 
 from millstream.environments import EnvironmentSpec, cache, environment_key, prepare
 from millstream.environments.interpreters import find_interpreter
+from millstream.environments.lines import parse
 from millstream.environments.own_package import own_wheel
-from millstream.environments.requirements import parse
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed, InvalidValue
 from millstream.version import VERSION
@@ -286,7 +286,7 @@ def test_without_conda_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 PREPARE = """
 import json, sys
 from millstream.environments import EnvironmentSpec, prepare
-from millstream.environments.requirements import parse
+from millstream.environments.lines import parse
 made = prepare(EnvironmentSpec("", parse(json.loads(sys.argv[1])).lines), "uv")
 print(made.was_cached, made.python)
 """

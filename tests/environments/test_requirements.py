@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,14 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from millstream.environments.requirements import Requirements, is_satisfiable, merge, parse, parse_file
+from millstream.environments.lines import parse, parse_file
+from millstream.environments.merging import is_satisfiable, merge
+from millstream.environments.requirements import Requirements
 from millstream.errors import ExclusiveArguments, InvalidRequirement, InvalidValue, RequirementConflict
 from millstream.version import VERSION
 
-MARKED = f'millstream=={VERSION}; extra == "millstream"'
-OWN = ("mlflow>=3,<4", MARKED)
+WRITER = f"# millstream=={VERSION}"
+OWN = (WRITER, "mlflow>=3,<4")
 HASH = "sha256:" + "0f" * 32
 
 
@@ -114,6 +118,14 @@ HOSTILE = [
     "a==1 --hash=sha256:zz",
     "a=1",
     "a" * 5000,
+    "a" + " " * 90_000 + "b",
+    "a; " + "(" * 3000,
+    "a" + ",".join(f">={n}" for n in range(100)),
+    "\u202ea==1",
+    "-e " * 1300 + "six",
+    "-e --target=/",
+    "https://user:secret@host/x.whl\x00",
+    "a @ ftp://user:secret@host/x.whl",
 ]
 
 
@@ -171,6 +183,14 @@ def test_files_that_include_each_other_end(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("-r a.txt\n")
     with pytest.raises(InvalidRequirement, match="include each other"):
         parse_file(tmp_path / "a.txt")
+
+
+def test_files_that_multiply_end(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.txt").write_text(f"-r {number + 1}.txt\n" * 50)
+    (tmp_path / "9.txt").write_text("six\n")
+    with pytest.raises(InvalidRequirement, match="more than 100 files"):
+        parse_file(tmp_path / "0.txt")
 
 
 def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path: Path) -> None:
@@ -259,6 +279,16 @@ def test_any_text_is_read_or_refused_and_reads_the_same_again(text: str) -> None
     assert not any("\n" in line.text or (line.text.startswith("-") and line.kind != "option") for line in once)
 
 
+def test_hostile_lengths_take_no_time() -> None:
+    began = time.perf_counter()
+    for line in ("six" + " " * 200_000 + "#", "six" + " --hash" * 10_000, "#" * 200_000, "six" + "\t " * 50_000 + "x"):
+        with contextlib.suppress(InvalidRequirement):
+            parse([line])
+    with pytest.raises(InvalidRequirement, match="more than 50 versions"):
+        merge(parse([f"six!={n}" for n in range(5_000)]).lines)
+    assert time.perf_counter() - began < 5
+
+
 def test_nothing_given_is_what_was_inferred_below_our_own_lines() -> None:
     assert Requirements.resolve(inferred=["numpy==2.0", "scipy==1.0"]).lines == (*OWN, "numpy==2.0", "scipy==1.0")
 
@@ -281,11 +311,11 @@ def test_what_is_inferred_is_only_asked_for_when_it_is_used() -> None:
 
 def test_a_line_for_mlflow_or_millstream_of_the_users_own_is_kept() -> None:
     assert Requirements.resolve(pip_requirements=["six", "mlflow-skinny==3.1"]).lines == (
-        MARKED,
+        WRITER,
         "six",
         "mlflow-skinny==3.1",
     )
-    assert Requirements.resolve(pip_requirements=["millstream"]).lines == ("mlflow>=3,<4", "millstream")
+    assert Requirements.resolve(pip_requirements=["millstream"]).lines == (*OWN, "millstream")
 
 
 def test_extra_requirements_are_merged_with_the_inferred_ones() -> None:

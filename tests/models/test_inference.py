@@ -14,7 +14,8 @@ import pytest
 
 from millstream.errors import InvalidValue
 from millstream.models.datatypes import Inexpressible
-from millstream.models.inference import infer_schema, kind_of, of_polars, of_spark, schema_of
+from millstream.models.foreign_frames import of_polars, of_spark
+from millstream.models.inference import infer_schema, kind_of, schema_of
 from millstream.models.types import Array, ColSpec, DataType, Map, Object, Property, Schema
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,7 +19,20 @@ from millstream.models.examples import save_example
 from millstream.models.mlmodel import Model, ModelInfo, get_model_info
 from millstream.models.safe_yaml import HostileYaml
 from millstream.models.signature import ModelSignature
-from millstream.models.types import ColSpec, Schema
+from millstream.models.types import (
+    AnyType,
+    Array,
+    ColSpec,
+    Map,
+    Object,
+    ParamSchema,
+    ParamSpec,
+    Property,
+    Schema,
+    SparkMLVector,
+    TensorSpec,
+)
+from tests.models.test_golden import GOLDEN, load
 
 SIGNATURE = ModelSignature(Schema([ColSpec("long", "a")]))
 
@@ -42,6 +57,38 @@ def test_a_new_model_is_written_as_mlflow_writes_it(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["MLmodel"]
     assert Model.load(tmp_path) == model
     assert Model.load(str(tmp_path / "MLmodel")) == model
+
+
+def test_mlflow_writes_a_file_of_ours_again_as_it_is() -> None:
+    """Its answer for this very text stands in the golden file; here it is shown to be what we write."""
+    person = Object([Property("s", "string"), Property("n", Array(Map("double")), False)])
+    signature = ModelSignature(
+        Schema(
+            [
+                ColSpec("double", "area"),
+                ColSpec(person, "o", False),
+                ColSpec(AnyType(), "é"),
+                ColSpec(SparkMLVector(), "v"),
+            ]
+        ),
+        Schema([TensorSpec(np.dtype("float32"), (-1, 3), "t"), TensorSpec(np.dtype("str"), (-1,), "u")]),
+        ParamSchema(
+            [
+                ParamSpec("k", "integer", 3),
+                ParamSpec("d", "datetime", dt.datetime(2020, 1, 1)),
+                ParamSpec("l", "string", ["x"], (-1,)),
+                ParamSpec("o", person, {"s": "x"}),
+            ]
+        ),
+    )
+    model = Model(
+        artifact_path="x", run_id="r", model_id="m-1", model_uuid="m-1", utc_time_created="2026-11-26 12:00:00.000001",
+        signature=signature, metadata={"a": [1, 2.5, None, True, {"x": "yes"}]}, model_size_bytes=5, env_vars=["A_TOKEN"],
+        vendor=3,
+    )  # fmt: skip
+    model.add_flavor("python_function", loader_module="mlflow.sklearn", config={"a": 1})
+    assert model.to_yaml() == load("cases").MLMODELS["millstream 0.1"]
+    assert json.loads((GOLDEN / "mlflow.json").read_text())["mlmodels"]["millstream 0.1"] == model.to_yaml()
 
 
 def test_times_are_text_in_utc() -> None:

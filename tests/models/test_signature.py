@@ -165,20 +165,32 @@ def test_data_is_checked_against_the_hint_and_dicts_become_objects() -> None:
     assert hints.check([1, "x", None], list[Any]) == [1, "x", None]
     assert hints.check([{"k": [1]}], list[dict[str, list[int]]]) == [{"k": [1]}]
     assert hints.check([1, "x"], list[int | str]) == [1, "x"]
+    assert hints.check([{"a": 1}, "x", None], list[Row | str | None]) == [Row(a=1), "x", None]
+
+
+def test_what_json_has_as_text_becomes_what_the_hint_says() -> None:
+    noon = dt.datetime(2020, 1, 1, 12)
+    assert hints.check(["2020-01-01T12:00:00", noon], list[dt.datetime]) == [noon, noon]
+    assert hints.check(["eA==", b"y"], list[bytes]) == [b"x", b"y"]
+    assert hints.check([{"a": 1, "when": "2020-01-01T12:00:00"}], list[Row]) == [Row(a=1, when=noon)]
+    assert hints.check([1], list[float]) == [1]
 
 
 @pytest.mark.parametrize(
     ("data", "hint", "message"),
     [
         ([1, "x"], list[int], "Row 1 is given as str"),
-        ([True], list[int], "bool"),
         ([1], list[bool], "int"),
         (5, list[int], "takes a list"),
         ([{"a": "many"}], list[Row], "Row 0 is no Row: a"),
         ([{}], list[Row], "Row 0 is no Row: a"),
         ([{"k": ["x"]}], list[dict[str, list[int]]], r"Row 0\['k'\]\[0\]"),
         ([{1: 2}], list[dict[str, int]], "Row 0"),
-        ([1.5], list[int | str], "Row 0"),
+        ([{"a": "1"}], list[Row], "Row 0 is no Row: a"),
+        ([{"a": 1.5}], list[Row], "Row 0 is no Row: a"),
+        ([{"a": 1, "when": "soon"}], list[Row], "Row 0 is no Row: when"),
+        (["soon"], list[dt.datetime], "Row 0"),
+        (["not base64"], list[bytes], "Row 0"),
     ],
 )
 def test_data_that_does_not_fit_the_hint_is_refused_by_row(data: Any, hint: Any, message: str) -> None:

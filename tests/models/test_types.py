@@ -294,6 +294,23 @@ def test_a_broken_schema_of_params_is_one_clear_error(text: str) -> None:
         ParamSchema.from_json(text)
 
 
+def test_mlflows_modules_have_these_names() -> None:
+    code = (
+        "import millstream; millstream.install_as_mlflow()\n"
+        "from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, ColSpec, TensorSpec\n"
+        "from mlflow.types.schema import AnyType, Array, Map, Object, Property, SparkMLVector\n"
+        "from mlflow.types.type_hints import TypeFromExample\n"
+        "from mlflow.models.signature import ModelSignature, infer_signature, set_signature\n"
+        "from mlflow.models.model import Model, ModelInfo, get_model_info\n"
+        "from mlflow.models.utils import ModelInputExample\n"
+        "import mlflow\n"
+        "assert mlflow.models.Model is Model and mlflow.types.schema.Schema is Schema\n"
+        "assert infer_signature([1.5]).inputs == Schema([ColSpec(DataType.double)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_types_and_schemas_need_neither_numpy_nor_pandas() -> None:
     code = (
         "import sys\nfrom millstream.models.types import *\n"

@@ -17,6 +17,7 @@ import pytest
 
 from millstream.errors import InvalidValue
 from millstream.exceptions import MlflowException
+from millstream.models.enforcement import enforce_inputs
 from millstream.models.mlmodel import Model as Metadata
 from millstream.models.signature import ModelSignature
 from millstream.models.types import ColSpec, Schema
@@ -36,7 +37,7 @@ class Plain:
         self.metadata = Metadata(signature=signature, flavors={"python_function": {"loader_module": loader}})
 
     def predict(self, data: Any, params: Any = None) -> Any:
-        return self.function(data)
+        return self.function(enforce_inputs(data, self.metadata.signature.inputs))
 
 
 def total(frame: Any) -> Any:
@@ -208,6 +209,15 @@ def test_errors_repeat_little_of_the_data() -> None:
         assert len(asker().score(body).json()["message"]) < 1100
 
 
+def test_errors_repeat_nothing_of_the_data_where_a_setting_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")
+    for body in ({"inputs": {"a": ["secret"], "b": [1]}}, {"dataframe_split": {"columns": ["a", "b"], "data": [["secret", 1]]}},
+                 {"dataframe_records": [{"secret": 1}]}):  # fmt: skip
+        reply = asker().score(body)
+        assert reply.error()[0] == 400
+        assert "secret" not in reply.body.decode()
+
+
 def test_415_and_504_are_plain_text() -> None:
     app = asker(lambda frame: time.sleep(0.5), timeout_s=0.05)
     reply = app.post(b"x", "text/plain")
@@ -373,7 +383,8 @@ def test_code_of_users_never_runs_in_the_event_loop() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_a_model_that_only_computes_is_answered_in_the_loop_while_it_is_quick() -> None:
+def test_a_model_that_only_computes_is_answered_in_the_loop_while_it_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("millstream.serving.app.QUICK_S", 0.5)  # of a machine that does other things too
     threads: list[int] = []
 
     def remember(frame: Any) -> Any:

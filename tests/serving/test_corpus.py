@@ -30,6 +30,8 @@ DIFFERENCES: dict[str, tuple[str, int, Any]] = {
     "mixed: lon is 9223372036854775808": ("An integer that does not fit is refused, not turned into another.", 400, "BAD_REQUEST"),
     "mixed: lon is 1e+20": ("An integer that does not fit is refused, not turned into another.", 400, "BAD_REQUEST"),
     "one_unnamed: inputs, empty": ("No rows are a table without rows.", 200, None),
+    "times: no time": ("A mistake of the caller is no 500.", 400, "INVALID_PARAMETER_VALUE"),
+    "blobs: no base64": ("A mistake of the caller is no 500.", 400, "INVALID_PARAMETER_VALUE"),
     "objects: instances": ("Rows of objects are taken as rows; the official server makes one row of them and fails.", 200, None),
 }  # fmt: skip
 """Requests that are answered otherwise on purpose: why, our status, and our error code or predictions (None: of the model's making).

@@ -126,7 +126,7 @@ def test_models_of_an_experiment_that_is_restored_meanwhile_stay(store: SqlTrack
         chosen = gc._of_experiment(session, logged_models, int(key))
     assert len(chosen) == 1
     store.restore_experiment(key)
-    assert store.db.write(lambda session: gc._remove_models(session, chosen, [int(key)])) == []
+    assert store.db.write(lambda session: gc._remove_models(session, chosen, [int(key)])) == ([], [])
     assert store.get_logged_model(model_id).model_id == model_id
 
 
@@ -181,3 +181,38 @@ def test_ages_are_understood(text: str, ms: int) -> None:
 def test_other_ages_are_refused(text: str) -> None:
     with pytest.raises(InvalidValue):
         parse_age(text)
+
+
+def test_what_registered_versions_have_their_files_in_stays_in_the_trash(store: SqlTrackingStore) -> None:
+    used, named, lineage = (store.create_run("0", "", "", 0, []).info for _ in range(3))
+    logged, spare = (store.create_logged_model("0", "m", "", "", [], []) for _ in range(2))
+    registry = store.registry
+    registry.create_registered_model("m", None, [])
+    registry.create_model_version("m", f"{used.artifact_uri}/model", used.run_id, "", "", [], "")
+    registry.create_model_version("m", f"runs:/{named.run_id}/model", named.run_id, "", "", [], "")
+    registry.create_model_version("m", "s3://elsewhere/model", lineage.run_id, "", "", [], "")
+    registry.create_model_version("m", f"models:/{logged.model_id}", "", "", "", [], logged.model_id)
+    for info in (used, named, lineage):
+        store.delete_run(info.run_id)
+    for model in (logged, spare):
+        store.delete_logged_model(model.model_id)
+    collected = collect(store.db)
+    assert collected.run_ids == [lineage.run_id]
+    assert collected.model_ids == [spare.model_id]
+    assert len(collected.kept) == 3
+    assert f"Run {used.run_id} stays: version 1 of 'm' has its files there." in collected.kept
+    registry.delete_registered_model("m")
+    collected = collect(store.db)
+    assert set(collected.run_ids) == {used.run_id, named.run_id}
+    assert (collected.model_ids, collected.kept) == ([logged.model_id], [])
+
+
+def test_an_experiment_whose_run_is_needed_stays_too(store: SqlTrackingStore) -> None:
+    experiment = store.create_experiment("e", "", [])
+    run = store.create_run(experiment, "", "", 0, []).info
+    store.registry.create_registered_model("m", None, [])
+    store.registry.create_model_version("m", f"{run.artifact_uri}/model", run.run_id, "", "", [], "")
+    store.delete_experiment(experiment)
+    assert collect(store.db).experiment_ids == []
+    store.registry.delete_model_version("m", "1")
+    assert collect(store.db).experiment_ids == [experiment]

@@ -209,6 +209,15 @@ def test_a_source_that_is_no_version_is_refused(proxied: World) -> None:
     proxied.refuses("dummy-source")
 
 
+def test_files_of_what_is_in_the_trash_can_still_be_read(proxied: World) -> None:
+    proxied.accepts(f"{proxied.root}/model", proxied.run)
+    proxied.accepts(f"models:/{proxied.model.model_id}", model_id=proxied.model.model_id)
+    proxied.store.delete_run(proxied.run)
+    proxied.store.delete_logged_model(proxied.model.model_id)
+    assert proxied.registry.get_artifact_root("m", "1") == f"{proxied.root}/model"
+    assert proxied.registry.get_artifact_root("m", "2") == proxied.model.artifact_location
+
+
 def test_a_copy_inherits_the_logged_model(proxied: World) -> None:
     proxied.accepts(f"models:/{proxied.model.model_id}", model_id=proxied.model.model_id)
     copy = proxied.registry.create_model_version("m", "models:/m/1", "", "", "", [], "")

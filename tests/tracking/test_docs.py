@@ -14,7 +14,7 @@ from millstream import alias
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["tracking.md", "migration.md"])
+@pytest.mark.parametrize("page", ["tracking.md", "migration.md", "registry.md"])
 def test_the_examples_of_a_page_run_one_after_the_other(
     page: str, script: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

@@ -43,6 +43,9 @@ def test_a_logged_model_is_registered_by_its_id_and_by_its_name_in_the_run(exper
     for version in (by_id, by_run):
         assert (version.source, version.model_id) == (f"models:/{model.model_id}", model.model_id)
         assert version.run_id == run.info.run_id
+    below = millstream.register_model(f"runs:/{run.info.run_id}/net/part", f"{name}-part")
+    assert below.source == f"{model.artifact_location}/part"
+    millstream.MillstreamClient().delete_registered_model(f"{name}-part")
     logged = millstream.get_logged_model(model.model_id)
     assert logged.tags["mlflow.modelVersions"] == (
         f'[{{"name": "{name}", "version": 1}}, {{"name": "{name}", "version": 2}}]'

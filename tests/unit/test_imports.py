@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 LAYERS: dict[str, frozenset[str]] = {
     "cli": frozenset(
         {
+            "deployments",
             "serving",
             "models",
             "environments",
@@ -57,6 +58,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "mlflow_names": frozenset({"tracking", "client", "artifacts"}),
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
     "autologging": frozenset({"tracking", "models", "client", "data"}),
+    "deployments": frozenset({"serving"}),
     "serving": frozenset({"models", "environments", "asgi", "client", "artifacts", "api"}),
     "models": frozenset({"environments", "client", "artifacts", "data", "media", "api", "alias"}),
     "environments": frozenset(),
@@ -83,6 +85,7 @@ LAZY: dict[str, frozenset[str]] = {
     ),  # a dataset without a source is the running program's; schemas
     "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
+    "deployments": frozenset({"alias", "tracking"}),  # plug-ins that import mlflow; where models are looked for
     "models": frozenset({"tracking", "autologging"}),  # the active run and experiment; a flavor's `autolog`
     "server": frozenset({"client"}),
 }

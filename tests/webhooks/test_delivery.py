@@ -390,17 +390,17 @@ def test_what_is_claimed_is_not_claimed_again_until_its_lease_ends(store: SqlTra
     happen(store, times=3)
     box = SqlOutbox(store.db)
     now = time.time_ns() // 1_000_000
-    first = box.claim(now, now + 1000, 2, (), 10)
-    second = box.claim(now, now + 1000, 2, (), 10)
+    first = box.claim(now, now + 1000, 2, {}, 10)
+    second = box.claim(now, now + 1000, 2, {}, 10)
     assert [len(first), len(second)] == [2, 1]
     assert not {each.key for each in first} & {each.key for each in second}
-    assert box.claim(now + 999, now + 2000, 10, (), 10) == []
-    late = box.claim(now + 1000, now + 2000, 10, (), 10)
+    assert box.claim(now + 999, now + 2000, 10, {}, 10) == []
+    late = box.claim(now + 1000, now + 2000, 10, {}, 10)
     assert [each.attempt for each in late] == [2, 2, 2]
     # who comes back after its lease has ended cannot overwrite what the next one does
     box.finish(first[0], dispatcher.Outcome(200), now + 1001, None)
     box.finish(late[0], dispatcher.Outcome(500, "no", True), now + 1002, now + 5000)
-    assert {each.attempt for each in box.claim(now + 5000, now + 6000, 10, (), 10)} == {3}
+    assert {each.attempt for each in box.claim(now + 5000, now + 6000, 10, {}, 10)} == {3}
 
 
 def test_deliveries_that_are_done_with_are_forgotten_after_a_week(store: SqlTrackingStore, receiver: Receiver) -> None:

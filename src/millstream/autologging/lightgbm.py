@@ -73,7 +73,7 @@ def _train_part(training: Training) -> Generator[None, Any, Any]:
             _log_datasets(training, given)
     iterations = boosting.Iterations(training)
     with training.attempt("metrics of iterations"):
-        training.kwargs["callbacks"] = [*(given.get("callbacks") or ()), _callback(iterations)]
+        training.set_argument("callbacks", [*(given.get("callbacks") or ()), _callback(iterations)])
     booster = yield
     with training.attempt("early stopping"):
         if booster.best_iteration > 0:  # it counts from 1, and stays 0 without early stopping

@@ -106,7 +106,6 @@ class Training:
         self.original = original
         self.args = args
         self.kwargs = dict(kwargs)
-        """An observer may add to these, or replace `args`."""
         self.model_id: str | None = None
         """The logged model that this training makes, if it makes one; metrics belong to it."""
         self.inputs: list[DatasetInput] = []
@@ -129,6 +128,14 @@ class Training:
             return dict(signature_of(self.original).bind(*self.args, **self.kwargs).arguments)
         except (TypeError, ValueError):
             return {}
+
+    def set_argument(self, name: str, value: Any) -> None:
+        """Let the original be called with another value, wherever the user's stands."""
+        at = list(signature_of(self.original).parameters).index(name)
+        if name not in self.kwargs and at < len(self.args):
+            self.args = (*self.args[:at], value, *self.args[at + 1 :])
+        else:
+            self.kwargs[name] = value
 
     def run(self, observe: Observer) -> Any:
         """Call the original, observed, in a session and in a run. Returns and raises what it does."""

@@ -81,7 +81,7 @@ def _train_part(training: Training) -> Generator[None, Any, Any]:
             _log_datasets(training, given)
     iterations = boosting.Iterations(training)
     with training.attempt("metrics of iterations"):
-        training.kwargs["callbacks"] = [*(given.get("callbacks") or ()), _callback(iterations)]
+        training.set_argument("callbacks", [*(given.get("callbacks") or ()), _callback(iterations)])
     booster = yield
     with training.attempt("early stopping"):
         if given.get("early_stopping_rounds") is not None or _stops_early(given):

@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("sync", "sync"),
     "registry": ("model_registry", "registry"),
     "webhooks": ("webhooks", "webhooks"),
+    "deployments": ("deployments", "deployments"),
     "doctor": ("doctor", "doctor"),
 }
 

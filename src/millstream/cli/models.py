@@ -152,7 +152,7 @@ def serve(
         click.echo("--enable-mlserver has no meaning here and is ignored: the server needs no other one.", err=True)
     manager = _manager(env_manager, no_conda)
     if not surroundings.is_local(manager):
-        surroundings.become(surroundings.prepare_env(model_uri, manager), sys.argv[1:])
+        surroundings.become(surroundings.prepare_env(model_uri, manager), "millstream.cli.main", *sys.argv[1:])
     run.serve(
         model_uri,
         host=host,

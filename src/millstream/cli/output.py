@@ -14,6 +14,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What would command the terminal; names and values are text of strangers. New lines and tabs are fine."""
 
+_PIPED_WIDTH = 10_000
+"""Columns; a cell that is longer is folded."""
+
 json_option: Callable[[F], F] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -37,8 +40,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title:
     for row in rows:
         table.add_row(*(Text(show(value)) for value in row))
     console = Console()
-    # piped output is for grep: as wide as it needs to be
-    console.print(table, width=None if console.is_terminal else max(console.measure(table).maximum, 80))
+    if not console.is_terminal:  # piped output is for grep: as wide as it needs to be
+        console = Console(width=_PIPED_WIDTH)
+    console.print(table)
 
 
 def show(value: object) -> str:

@@ -156,8 +156,6 @@ def server(
             click.echo(
                 f"{option} has no meaning here and is ignored: this server needs no tuning of that kind.", err=True
             )
-    if registry_store_uri and registry_store_uri != backend_store_uri:
-        click.echo("--registry-store-uri: the registry is kept in the backend store for now; ignored.", err=True)
     serve(
         host=host,
         port=port,
@@ -173,4 +171,5 @@ def server(
         x_frame_options=x_frame_options,
         disable_security=disable_security_middleware,
         allow_remote_without_auth=allow_remote_without_auth,
+        registry_store_uri=registry_store_uri,
     )

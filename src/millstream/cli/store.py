@@ -103,6 +103,8 @@ def gc(
     ):
         for removed_id in ids:
             click.echo(f"{kind} with ID {removed_id} has been permanently deleted.")
+    for sentence in removed.kept:
+        click.echo(sentence, err=True)
     for failure in removed.failures:
         click.echo(f"Artifacts left behind: {failure}", err=True)
 

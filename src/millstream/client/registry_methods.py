@@ -179,7 +179,10 @@ class RegistryMethods:
         return version
 
     def copy_model_version(self, src_model_uri: str, dst_name: str, *, comment: str | None = None) -> ModelVersion:
-        """Register a version once more under another name, which is created if it is missing. No file is copied.
+        """Register a version once more, with its tags and description, under another name, which is created if it is missing.
+
+        No file is copied.
+
 
         Args:
             src_model_uri: `models:/<name>/<version>`, `models:/<name>/<stage>` or `models:/<name>@<alias>`.
@@ -194,8 +197,15 @@ class RegistryMethods:
             self.create_registered_model(dst_name)
         except AlreadyExists:
             pass
-        source = f"models:/{original.name}/{original.version}"
-        return self.create_model_version(dst_name, source, original.run_id or None, comment=comment)
+        return self.create_model_version(
+            dst_name,
+            f"models:/{original.name}/{original.version}",
+            original.run_id or None,
+            original.tags,
+            original.run_link or None,
+            original.description,
+            comment=comment,
+        )
 
     def get_model_version(self, name: str, version: str | int) -> ModelVersion:
         return self._registry_call(registry.get_version, registry.ModelVersionName(name, str(version))).model_version

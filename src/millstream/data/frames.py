@@ -101,7 +101,7 @@ class PolarsDataset(Dataset):
     @property
     def schema(self) -> Schema | None:
         """All columns are required, as MLflow records them."""
-        from millstream.models.inference import of_polars
+        from millstream.models.foreign_frames import of_polars
 
         return schema.or_none(lambda: of_polars(self.df, nullable=False))
 

@@ -44,7 +44,7 @@ class SparkDataset(Dataset):
     @property
     def schema(self) -> Schema | None:
         """No job runs: a map, whose keys only its rows say, is "any"."""
-        from millstream.models.inference import of_spark
+        from millstream.models.foreign_frames import of_spark
 
         return schema.or_none(lambda: of_spark(self.df, read_maps=False))
 

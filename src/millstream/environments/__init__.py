@@ -1,30 +1,45 @@
 """Environments: what a model or project needs to run, written, read, compared, and made again.
 
-`requirements` checks and merges requirement lines, `inference` sees what a model imports, `spec` and `files` read and write
-the files beside it, `check` compares them with what is installed, `preparation` makes the environment again in a cache that
-`cache` keeps.
+`lines` checks requirement lines and `merging` merges them; `inference` sees what a model imports (`capture` is its child process),
+`requirements` adds what the caller said; `files` writes, `spec` reads, `check` compares with what is installed. `preparation` makes the
+environment again: `plan` says what to install, `making` how, `cache` keeps it.
 """
 
 from __future__ import annotations
 
-from millstream.environments.check import Mismatch, check_installed, describe
-from millstream.environments.files import default_conda_env, update_model_requirements, write_environment
-from millstream.environments.inference import infer_requirements
-from millstream.environments.preparation import Environment, environment_key, prepare
-from millstream.environments.requirements import Requirements
-from millstream.environments.spec import EnvironmentSpec
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Environment",
-    "EnvironmentSpec",
-    "Mismatch",
-    "Requirements",
-    "check_installed",
-    "default_conda_env",
-    "describe",
-    "environment_key",
-    "infer_requirements",
-    "prepare",
-    "update_model_requirements",
-    "write_environment",
-]
+if TYPE_CHECKING:
+    from millstream.environments.check import Mismatch as Mismatch
+    from millstream.environments.check import check_installed as check_installed
+    from millstream.environments.check import describe as describe
+    from millstream.environments.files import default_conda_env as default_conda_env
+    from millstream.environments.files import update_model_requirements as update_model_requirements
+    from millstream.environments.files import write_environment as write_environment
+    from millstream.environments.inference import infer_requirements as infer_requirements
+    from millstream.environments.preparation import Environment as Environment
+    from millstream.environments.preparation import environment_key as environment_key
+    from millstream.environments.preparation import prepare as prepare
+    from millstream.environments.requirements import Requirements as Requirements
+    from millstream.environments.spec import EnvironmentSpec as EnvironmentSpec
+
+_HOMES: dict[str, str] = {
+    "check": "Mismatch check_installed describe",
+    "files": "default_conda_env update_model_requirements write_environment",
+    "inference": "infer_requirements",
+    "preparation": "Environment environment_key prepare",
+    "requirements": "Requirements",
+    "spec": "EnvironmentSpec",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [*_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

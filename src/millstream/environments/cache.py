@@ -184,8 +184,18 @@ def gc(unused_days: float = 30.0, *, dry_run: bool = False) -> list[Entry]:
                 remove(path)
                 (root / f"{path.name}.lock").unlink(missing_ok=True)
     if not dry_run:
+        _remove_unused_locks(root)
         _remove_old_wheels(root / "wheels", limit)
     return removed
+
+
+def _remove_unused_locks(root: Path) -> None:
+    """Those of environments that could not be made."""
+    for path in root.glob("ms-*.lock"):
+        if not path.with_suffix("").exists():
+            with locked(path.stem, wait=False) as lock:
+                if lock is not None and not path.with_suffix("").exists():
+                    path.unlink(missing_ok=True)
 
 
 def _remove_old_wheels(folder: Path, limit: float) -> None:

@@ -52,7 +52,7 @@ class Captured(Struct, frozen=True):
     Attributes:
         needed: canonical names of the distributions that count.
         direct: those of them that the model's own code imports.
-    loaded: all distributions that were imported from.
+        loaded: all distributions that were imported from.
         local_files: files of modules that belong to no distribution, the model's own `code` folder left out.
     """
 
@@ -100,10 +100,9 @@ class Recorder:
         frame: FrameType | None = sys._getframe(depth + 1)
         while frame is not None and "__name__" not in frame.f_globals:  # text that somebody executes
             frame = frame.f_back
-        if frame is not None and not frame.f_code.co_filename.startswith(
-            "<frozen "
-        ):  # Python's importer, for compiled modules
-            self.seen.add((name.partition(".")[0], str(frame.f_globals.get("__file__") or ""), frame.f_lineno))
+        if frame is None or frame.f_code.co_filename.startswith("<frozen "):  # Python's own, for a compiled module
+            return
+        self.seen.add((name.partition(".")[0], str(frame.f_globals.get("__file__") or ""), frame.f_lineno))
 
 
 def summarise(seen: set[Import], model_code: Path) -> Captured:
@@ -148,17 +147,18 @@ def summarise(seen: set[Import], model_code: Path) -> Captured:
 
 def _names_what_is_loaded(by: str | None, importer: str, line: int) -> bool:
     """Whether an importer, a file of the distribution `by`, imports for the model and not for itself."""
+    if _is_ours(importer):
+        return True
     if by is None:
-        return _is_own_code(importer) or _is_ours(importer) or importer.endswith("/pickle.py")
+        return _is_own_code(importer) or os.path.basename(importer) == "pickle.py"
     is_statement = linecache.getline(importer, line).lstrip().startswith(("import ", "from "))
     return by in _UNPICKLERS and not is_statement
 
 
 def _is_own_code(file: str) -> bool:
     """Whether code that belongs to no distribution is the user's, not Python's own and not ours."""
-    return not _is_ours(file) and not (
-        file.startswith(os.path.dirname(os.__file__) + os.sep) and "-packages" + os.sep not in file
-    )
+    is_pythons = file.startswith(os.path.dirname(os.__file__) + os.sep) and "-packages" + os.sep not in file
+    return not is_pythons and not _is_ours(file)
 
 
 def _is_ours(file: str) -> bool:
@@ -196,7 +196,3 @@ def run(request: Request, act: Callable[[Path, str, bool], None]) -> None:
     captured = summarise(recorder.seen, Path(request.model_root) / "code")
     answer: dict[str, Any] = {name: getattr(captured, name) for name in Captured.__struct_fields__}
     Path(request.answer).write_text(json.dumps(answer), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from millstream.environments.installed import python_version, version_of
-from millstream.environments.requirements import OFFICIAL, OURS
+from millstream.environments.lines import OFFICIAL, OURS
 from millstream.environments.spec import EnvironmentSpec
 from millstream.version import VERSION
 
@@ -39,15 +39,12 @@ def check_installed(spec: EnvironmentSpec) -> list[Mismatch]:
     here = python_version()
     if spec.python and not _same_minor(spec.python, here):
         found.append(Mismatch("python", f"python=={spec.python}", here))
+    if spec.writer and _is_later(spec.writer):
+        found.append(Mismatch(OURS, f"{OURS}>={spec.writer}", VERSION))
     for line in spec.lines:
         if line.kind != "package" or line.name in OFFICIAL:
             continue
         requirement = line.requirement
-        if line.name == OURS:
-            pins = [one.version for one in requirement.specifier if one.operator == "=="]
-            if pins and Version(pins[0]) > Version(VERSION):
-                found.append(Mismatch(OURS, f"{OURS}=={pins[0]}", VERSION))
-            continue
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         version = version_of(line.name)
@@ -65,6 +62,13 @@ def describe(mismatches: Sequence[Mismatch]) -> str:
         f"The model was made in another environment than this one:{listed}\n"
         "It may load or predict differently here. `millstream models predict --env-manager uv` runs it in its own."
     )
+
+
+def _is_later(writer: str) -> bool:
+    try:
+        return Version(writer) > Version(VERSION)
+    except InvalidVersion:
+        return False
 
 
 def _same_minor(a: str, b: str) -> bool:

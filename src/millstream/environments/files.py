@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from millstream.environments.conda import BUILD_TOOLS, conda_dependencies, conda_packages
 from millstream.environments.installed import python_version, version_of
+from millstream.environments.lines import Line, parse
 from millstream.environments.locking import locked_if_set
-from millstream.environments.requirements import Line, Requirements, parse
+from millstream.environments.requirements import Requirements
 from millstream.environments.spec import CONDA, CONSTRAINTS, PYTHON_ENV, REQUIREMENTS
 from millstream.errors import InvalidValue, NotFound
 
@@ -29,11 +30,12 @@ def write_environment(root: Path, requirements: Requirements) -> None:
         (root / CONSTRAINTS).write_text(_lines(requirements.constraints), encoding="utf-8")
         lines.append(f"-c {CONSTRAINTS}")
     (root / REQUIREMENTS).write_text(_lines(lines), encoding="utf-8")
+    pip = [line for line in lines if not line.startswith("#")]
     python, build = python_version(), build_dependencies()
     if requirements.conda_env is None:
-        conda = default_conda_env([line for line in lines if not line.startswith("#")])
+        conda = default_conda_env(pip)
     else:
-        conda = _with_pip(requirements.conda_env, lines)
+        conda = _with_pip(requirements.conda_env, pip)
         given, tools, _ = conda_packages(conda, "conda_env")
         python = given or python
         build = tools or build

@@ -21,7 +21,7 @@ import msgspec
 from millstream import settings
 from millstream.environments.capture import Captured, Request
 from millstream.environments.installed import pinned, required_by
-from millstream.environments.requirements import OFFICIAL, OURS, parse
+from millstream.environments.lines import OFFICIAL, OURS, parse
 from millstream.environments.shape import import_shape
 from millstream.errors import EnvironmentFailed
 
@@ -61,6 +61,28 @@ def infer_requirements(
         )  # fmt: skip
         return fallback
     return select(captured, defaults)
+
+
+def infer_pip_requirements(
+    model_uri: str | os.PathLike[str], flavor: str, fallback: Sequence[str] | None = None
+) -> list[str]:
+    """MLflow's name of the inference, for a model at any URI, whose code runs: trust its author.
+
+    Args:
+        fallback: what to give when the model cannot be loaded.
+    Raises:
+        EnvironmentFailed: it cannot be loaded, and there is no `fallback`.
+    """
+    from millstream.models import flavors
+    from millstream.models.locations import fetch
+
+    always = flavors.flavor(flavor).requirements if flavor in flavors.FLAVORS else ()
+    try:
+        return select(capture(fetch(model_uri), flavor), always)
+    except EnvironmentFailed:
+        if fallback is None:
+            raise
+        return list(fallback)
 
 
 def select(captured: Captured, defaults: Sequence[str]) -> list[str]:
@@ -119,14 +141,19 @@ def _see(model_root: Path, flavor: str, runs_example: bool) -> Captured:
 
 def _run_child(request: bytes, timeout_s: float) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    child = subprocess.Popen(
-        [sys.executable, "-c", "from millstream.environments.capture import main; main()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        start_new_session=True,  # so that all that the model starts ends with it
-    )
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "from millstream.environments.capture import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # so that all that the model starts can be ended with it
+        )
+    except OSError as error:
+        raise EnvironmentFailed(
+            f"No process can be started with Python at {sys.executable!r} ({error.strerror})", ""
+        ) from None
     try:
         output, _ = child.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import platform
 import re
 import sys
 from collections.abc import Collection, Iterable
@@ -18,8 +17,8 @@ _VERSION = re.compile(r"^Version:(.*)$", re.MULTILINE)
 
 
 def python_version() -> str:
-    """Such as "3.11.7"."""
-    return platform.python_version()
+    """Such as "3.11.7", for a pre-release too."""
+    return ".".join(map(str, sys.version_info[:3]))
 
 
 def version_of(name: str) -> str | None:

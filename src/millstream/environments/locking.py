@@ -9,7 +9,8 @@ from pathlib import Path
 
 from millstream import settings
 from millstream.environments.installed import python_version
-from millstream.environments.requirements import OFFICIAL, OURS, Requirements, parse
+from millstream.environments.lines import OFFICIAL, OURS, parse
+from millstream.environments.requirements import Requirements
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed
 
@@ -42,6 +43,7 @@ def lock(requirements: Requirements, *, hashes: bool = False) -> Requirements:
     if uv is None:
         raise EnvironmentFailed("To lock requirements needs uv (pip install uv)", "")
     lines = parse(requirements.lines).lines
+    writer = [line for line in requirements.lines if line.startswith("#")]
     own = [line.text for line in lines if line.name == OURS or (line.name in OFFICIAL and not hashes)]
     options = [line.text for line in lines if line.kind == "option"]
     rest = [line.text for line in lines if not line.is_own]
@@ -64,4 +66,4 @@ def lock(requirements: Requirements, *, hashes: bool = False) -> Requirements:
         raise EnvironmentFailed("uv found no lock for the requirements", done.stderr)
     found = [line.text for line in parse(done.stdout.splitlines(), "uv's lock").lines]
     comments = [f"# {line}" for line in rest if line not in options]
-    return Requirements((*own, *options, *comments, *found), requirements.constraints, requirements.conda_env)
+    return Requirements((*writer, *own, *options, *comments, *found), requirements.constraints, requirements.conda_env)

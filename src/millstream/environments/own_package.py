@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import millstream
-from millstream.environments.requirements import OURS
+from millstream.environments.lines import OURS
 from millstream.version import VERSION
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

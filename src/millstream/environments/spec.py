@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from millstream.environments.conda import PYTHON_VERSION, conda_packages, conda_pip_lines
-from millstream.environments.requirements import Line, Parsed, merge, parse
+from millstream.environments.lines import OURS, Line, Parsed, parse
+from millstream.environments.merging import merge
 from millstream.environments.safe_yaml import read_mapping, texts_of
 from millstream.errors import InvalidValue
 
@@ -37,6 +38,7 @@ class EnvironmentSpec(Struct, frozen=True):
         build: pip, setuptools and wheel as the file pins them; they matter only to installers that use them.
         folder: what relative paths in `lines` are relative to.
         conda: the conda environment, if there is one; for the managers that are conda.
+        writer: the version of Millstream that wrote the model; "" for other writers.
     """
 
     python: str
@@ -45,6 +47,7 @@ class EnvironmentSpec(Struct, frozen=True):
     build: tuple[Line, ...] = ()
     folder: Path = Path()
     conda: dict[str, Any] | None = None
+    writer: str = ""
 
     @classmethod
     def read(cls, model_root: str | Path) -> EnvironmentSpec:
@@ -60,12 +63,16 @@ class EnvironmentSpec(Struct, frozen=True):
         root = Path(model_root)
         if not root.is_dir():
             raise InvalidValue(f"There is no model directory {str(root)!r}.")
+        return structs.replace(cls._read(root), writer=_writer(root / REQUIREMENTS))
+
+    @classmethod
+    def _read(cls, root: Path) -> EnvironmentSpec:
         python_env, conda = _named_files(root)
         if python_env is not None:
             spec = cls.from_python_env(python_env, within=root)
             if conda is None:
                 return spec
-            return cls(spec.python, spec.lines, spec.constraints, spec.build, spec.folder, read_mapping(conda))
+            return structs.replace(spec, conda=read_mapping(conda))
         has_requirements = (root / REQUIREMENTS).is_file()
         if conda is not None:
             spec = cls.from_conda(conda, within=root)
@@ -115,6 +122,15 @@ class EnvironmentSpec(Struct, frozen=True):
                 "them in its pip section.", path.name, ", ".join(skipped),
             )  # fmt: skip
         return cls(python, *_merged(parsed), parse(build, path.name).lines, path.parent, content)
+
+
+def _writer(path: Path) -> str:
+    """What the comment above the requirements says; see `requirements.own_lines`."""
+    if not path.is_file():
+        return ""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        found = re.match(rf"# {OURS}==(\d[\w.+!-]{{0,40}})\s*$", file.readline(200))
+    return found[1] if found else ""
 
 
 def _named_files(root: Path) -> tuple[Path | None, Path | None]:

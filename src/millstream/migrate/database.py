@@ -26,7 +26,11 @@ from millstream.entities import (
     LoggedModelStatus,
     LoggedModelTag,
     Metric,
+    ModelVersionTag,
     Param,
+    RegisteredModel,
+    RegisteredModelAlias,
+    RegisteredModelTag,
     Run,
     RunData,
     RunInfo,
@@ -36,13 +40,14 @@ from millstream.entities import (
     RunTag,
 )
 from millstream.errors import InvalidValue
-from millstream.migrate.source import SourceModel, SourceRun
+from millstream.migrate.source import SourceModel, SourceRegisteredModel, SourceRun, add_version
 from millstream.store.database import missing_driver, with_driver
 
 _BATCH = 10_000
 _TABLES = (
     "experiments", "experiment_tags", "runs", "params", "tags", "metrics", "datasets", "inputs", "input_tags",
     "logged_models", "logged_model_params", "logged_model_tags", "logged_model_metrics",
+    "registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags",
 )  # fmt: skip
 
 
@@ -178,6 +183,36 @@ class DatabaseSource:
             data = LoggedModelData([LoggedModelParameter(key, value or "") for key, value in params.get(model_id, [])])
             is_deleted = row.get("lifecycle_stage") == "deleted"
             yield SourceModel(LoggedModel(info, data), is_deleted, points.get(model_id, []))
+
+    def registered_models(self) -> Iterator[SourceRegisteredModel]:
+        if "model_versions" not in self._tables:
+            return
+        tags = self._grouped("registered_model_tags", "name", ("key", "value"))
+        aliases = self._grouped("registered_model_aliases", "name", ("alias", "version"))
+        version_tags: dict[tuple[str, int], list[ModelVersionTag]] = {}
+        if "model_version_tags" in self._tables:
+            for row in self._rows(sa.select(self._tables["model_version_tags"])):
+                pair = ModelVersionTag(row["key"], row["value"] or "")
+                version_tags.setdefault((row["name"], row["version"]), []).append(pair)
+        table = self._tables["model_versions"]
+        for row in self._rows(sa.select(self._tables["registered_models"]).order_by(sa.text("creation_time, name"))):
+            name = row["name"]
+            found = SourceRegisteredModel(
+                RegisteredModel(
+                    name,
+                    row["creation_time"],
+                    row["last_updated_time"],
+                    row["description"],
+                    tag_list=[RegisteredModelTag(key, value or "") for key, value in tags.get(name, [])],
+                    alias_list=[RegisteredModelAlias(alias, str(number)) for alias, number in aliases.get(name, [])],
+                )
+            )
+            for version in self._rows(sa.select(table).where(table.c.name == name).order_by(table.c.version)):
+                number = version["version"]
+                found.last_version = number
+                location = version.get("storage_location")
+                add_version(found, {**version, "tags": version_tags.get((name, number), [])}, location)
+            yield found
 
     def _links(self, mine: Any) -> tuple[dict[str, RunInputs], dict[str, RunOutputs]]:
         """Dataset and model inputs, model outputs of the runs that `mine` selects."""

@@ -32,7 +32,11 @@ from millstream.entities import (
     LoggedModelStatus,
     LoggedModelTag,
     Metric,
+    ModelVersionTag,
     Param,
+    RegisteredModel,
+    RegisteredModelAlias,
+    RegisteredModelTag,
     Run,
     RunData,
     RunInfo,
@@ -42,7 +46,7 @@ from millstream.entities import (
     RunTag,
 )
 from millstream.errors import InvalidValue
-from millstream.migrate.source import SourceModel, SourceRun
+from millstream.migrate.source import SourceModel, SourceRegisteredModel, SourceRun, add_version
 
 _BATCH = 10_000
 
@@ -128,6 +132,33 @@ class FolderSource:
             yield SourceModel(
                 LoggedModel(info, LoggedModelData(params)), is_deleted, list(self._model_metrics(folder / "metrics"))
             )
+
+    def registered_models(self) -> Iterator[SourceRegisteredModel]:
+        for folder in _folders(self._root / "models"):
+            meta = _read_meta(folder)
+            if meta is None or "name" not in meta:
+                continue
+            tags, aliases = _read_texts(folder / "tags"), _read_texts(folder / "aliases")
+            found = SourceRegisteredModel(
+                RegisteredModel(
+                    str(meta["name"]),
+                    _millis(meta.get("creation_timestamp")),
+                    _millis(meta.get("last_updated_timestamp")),
+                    None if meta.get("description") is None else str(meta["description"]),
+                    tag_list=[RegisteredModelTag(*pair) for pair in tags.items()],
+                    alias_list=[RegisteredModelAlias(alias, number.strip()) for alias, number in aliases.items()],
+                )
+            )
+            for place in _folders(folder):
+                version = _read_meta(place) if place.name.startswith("version-") else None
+                if version is None:
+                    continue
+                found.last_version = max(found.last_version, int(version["version"]))
+                version["creation_time"] = _millis(version.get("creation_timestamp"))
+                version["last_updated_time"] = _millis(version.get("last_updated_timestamp"))
+                version["tags"] = [ModelVersionTag(*pair) for pair in _read_texts(place / "tags").items()]
+                add_version(found, version, version.get("storage_location"))
+            yield found
 
     def _model_metrics(self, folder: Path) -> Iterator[Metric]:
         for path, key in _files(folder):

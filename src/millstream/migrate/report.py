@@ -16,6 +16,10 @@ class Counts(Struct):
     points: int = 0
     datasets: int = 0  # links between a run and a dataset
     models: int = 0
+    registered_models: int = 0
+    model_versions: int = 0
+    aliases: int = 0
+    registry_tags: int = 0  # of registered models and their versions
 
     def add(self, other: Counts) -> None:
         for name in self.__struct_fields__:

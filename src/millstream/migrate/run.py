@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from millstream.entities import MAX_DOUBLE, Metric
 from millstream.errors import InvalidValue
+from millstream.migrate import registry_target
 from millstream.migrate.report import Counts, Report
 from millstream.migrate.source import Source, SourceRun
 from millstream.migrate.target import Target
@@ -70,7 +71,19 @@ def import_into(db: Database, source: Source, progress: Callable[[str], None] | 
         if progress is not None:
             progress(f"{experiment.name}: {runs} runs")
     report.notes += target.notes
+    _import_registry(db, source, report, progress)
     return report
+
+
+def _import_registry(db: Database, source: Source, report: Report, progress: Callable[[str], None] | None) -> None:
+    for found in source.registered_models():
+        here, note = registry_target.put(db, found, source.name)
+        report.there.add(registry_target.counts_of(found))
+        report.here.add(here)
+        if note is not None:
+            report.notes.append(note)
+    if progress is not None and report.here.registered_models:
+        progress(f"{report.here.registered_models} registered models")
 
 
 def _import_run(source: Source, target: Target, found: SourceRun, experiment_id: int, report: Report) -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from millstream.api import experiments, logged_models, metrics, runs
-from millstream.entities import Experiment, Metric, ViewType
+import msgspec
+
+from millstream.api import experiments, logged_models, metrics, registry, runs
+from millstream.api.endpoint import Endpoint
+from millstream.artifacts import model_uris
+from millstream.entities import PROMPT_TAG, Experiment, Metric, ModelVersion, RegisteredModel, ViewType
 from millstream.errors import MillstreamError
-from millstream.migrate.source import SourceModel, SourceRun
+from millstream.migrate.source import SourceModel, SourceRegisteredModel, SourceRun
 
 if TYPE_CHECKING:
     from millstream.client.transport import Transport
 
 _PAGE = 1000
 _POINTS = 25_000
+_VERSIONS = 10_000
+
+Req = TypeVar("Req", bound=msgspec.Struct)
+Res = TypeVar("Res")
 
 
 class ServerSource:
@@ -84,3 +92,38 @@ class ServerSource:
             if not page.next_page_token:
                 return
             token = page.next_page_token
+
+    def registered_models(self) -> Iterator[SourceRegisteredModel]:
+        versions: dict[str, list[ModelVersion]] = {}
+        for found in self._pages(registry.search_versions, registry.SearchModelVersions(max_results=_VERSIONS)):
+            for version in found.model_versions:
+                versions.setdefault(version.name, []).append(version)
+        for page in self._pages(registry.search, registry.SearchRegisteredModels(max_results=_PAGE)):
+            for model in page.registered_models:
+                yield self._registered(model, versions.get(model.name, []))
+
+    def _registered(self, model: RegisteredModel, versions: list[ModelVersion]) -> SourceRegisteredModel:
+        found = SourceRegisteredModel(model, versions, max((int(each.version) for each in versions), default=0))
+        for version in versions:
+            if version.source.startswith("models:/"):
+                asked = registry.ModelVersionName(version.name, version.version)
+                found.locations[version.version] = self._transport.call(registry.get_download_uri, asked).artifact_uri
+                if model_uris.MODEL_ID.fullmatch(version.source.removeprefix("models:/")):
+                    version.model_id = version.source.removeprefix("models:/")
+        return found
+
+    def _pages(self, endpoint: Endpoint[Req, Res], req: Req) -> Iterator[Res]:
+        """All pages of a search of the registry, those with prompts behind the others; none if the server has no registry."""
+        for filter in ("", f"tags.`{PROMPT_TAG}` = 'true'"):
+            asked = msgspec.structs.replace(req, filter=filter)
+            while True:
+                try:
+                    page: Any = self._transport.call(endpoint, asked)
+                except MillstreamError as error:
+                    if error.status in (404, 405, 501) or (filter and error.status == 400):
+                        break
+                    raise
+                yield page
+                if not page.next_page_token:
+                    break
+                asked = msgspec.structs.replace(asked, page_token=page.next_page_token)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from millstream.entities import Experiment, LoggedModel, Metric, Run
+from millstream.entities import (
+    Experiment,
+    LoggedModel,
+    Metric,
+    ModelVersion,
+    ModelVersionStages,
+    ModelVersionStatus,
+    RegisteredModel,
+    Run,
+)
+
+STAGES = frozenset(ModelVersionStages)
 
 
 class SourceRun(Struct):
@@ -29,6 +40,53 @@ class SourceModel(Struct):
     metrics: list[Metric] = field(default_factory=list)
 
 
+class SourceRegisteredModel(Struct):
+    """A registered model with its versions that are not deleted.
+
+    `last_version` is the highest number ever given; `locations` says where a version's files are whose source only refers
+    to them, by version.
+    """
+
+    model: RegisteredModel
+    versions: list[ModelVersion] = field(default_factory=list)
+    last_version: int = 0
+    locations: dict[str, str] = field(default_factory=dict)
+
+
+def add_version(found: SourceRegisteredModel, row: Mapping[str, Any], location: str | None) -> None:
+    """Add a version as MLflow's stores keep it, unless it is deleted (which is a stage there).
+
+    Args:
+        row: its columns, with `tags` as a list; times under `creation_time` and `last_updated_time`.
+        location: where MLflow found the files to be when it was registered.
+    """
+    number, stage = str(row["version"]), row.get("current_stage") or "None"
+    if stage not in STAGES:
+        return
+    source = row.get("source") or ""
+    named = source.removeprefix("models:/") if source.startswith("models:/m-") and "/" not in source[8:] else None
+    if location and location != source:
+        found.locations[number] = location
+    found.versions.append(
+        ModelVersion(
+            name=found.model.name,
+            version=number,
+            creation_timestamp=row["creation_time"],
+            last_updated_timestamp=row["last_updated_time"],
+            current_stage=stage,
+            description=row.get("description"),
+            user_id=row.get("user_id"),
+            source=source,
+            run_id=row.get("run_id") or "",
+            status=ModelVersionStatus(row.get("status") or "READY"),
+            status_message=row.get("status_message"),
+            run_link=row.get("run_link") or "",
+            tag_list=list(row["tags"]),
+            model_id=row.get("model_id") or named,
+        )
+    )
+
+
 class Source(Protocol):
     """A place to import from. Times are milliseconds since the epoch; infinities may be ±inf or ±the greatest double."""
 
@@ -48,6 +106,10 @@ class Source(Protocol):
 
     def models(self, experiment_id: str) -> Iterator[SourceModel]:
         """All logged models of an experiment, deleted ones included."""
+        ...
+
+    def registered_models(self) -> Iterator[SourceRegisteredModel]:
+        """All registered models, prompts included."""
         ...
 
     def close(self) -> None: ...

@@ -14,6 +14,7 @@ from typing import Any
 
 _HOMES: dict[str, str] = {
     "environments": "update_model_requirements",
+    "environments.inference": "infer_pip_requirements",
     "models.enforcement": "validate_schema",
     "models.examples": "convert_input_example_to_serving_input",
     "models.mlmodel": "Model ModelInfo get_model_info",

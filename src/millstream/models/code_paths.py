@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from millstream import settings
 from millstream.errors import InvalidValue, LocalFileNotFound
 from millstream.models.locations import inside
 from millstream.models.trust import Trust
@@ -108,10 +109,11 @@ def _set_aside(folder: Path) -> dict[str, ModuleType]:
         if name.partition(".")[0] not in names:
             continue
         file = getattr(module, "__file__", None)
-        if file is None or any(Path(file).is_relative_to(other) for other in _folders - {str(folder)}):
-            if file is not None:
-                aside[name] = sys.modules.pop(name)
-        elif not Path(file).is_relative_to(folder) and _differs(Path(file), folder, name):
+        if file is None or Path(file).is_relative_to(folder):
+            continue
+        if any(Path(file).is_relative_to(other) for other in _folders):
+            aside[name] = sys.modules.pop(name)
+        elif _differs(Path(file), folder, name):
             logger.warning(
                 "The model brings its own module %s, but this program has imported another one from %s, which is used. "
                 "Load the model in a program that does not, if it needs its own.", name, file,
@@ -140,15 +142,19 @@ def infer(root: Path, flavor: str) -> list[tuple[Path, Path]]:
         answer = Path(folder) / "files.json"
         path = [os.path.abspath(entry) for entry in sys.path]
         request = json.dumps({"root": str(root.resolve()), "flavor": flavor, "answer": str(answer), "path": path})
-        done = subprocess.run(
-            [sys.executable, "-c", "from millstream.models.code_paths import main; main()"],
-            input=request,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-            check=False,
-        )
+        timeout_s = settings.REQUIREMENTS_INFERENCE_TIMEOUT.get()
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", "from millstream.models.code_paths import main; main()"],
+                input=request,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise InvalidValue(f"infer_code_paths: the model took longer than {timeout_s:g} s to load.") from None
         if done.returncode:
             last = "\n".join(done.stderr.strip().splitlines()[-5:])
             raise InvalidValue(f"infer_code_paths: the model cannot be loaded in a process of its own:\n{last}")

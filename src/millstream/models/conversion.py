@@ -37,6 +37,9 @@ _SAFE: dict[DataType, frozenset[str]] = {
 }
 """What becomes what, by names of dtypes, pandas' nullable ones in lower case."""
 
+_ARROW = {"double[pyarrow]": "float64", "float[pyarrow]": "float32", "halffloat[pyarrow]": "float16"}
+"""Names that PyArrow's dtypes do not share with NumPy's."""
+
 _EXACT: dict[DataType, type] = {
     DataType.boolean: bool,
     DataType.long: int,
@@ -51,7 +54,7 @@ class Mismatch(InvalidValue):
     """A value does not fit its type.
 
     Args:
-        where: the column, with the way to the value in it, such as "column 'a'[3].name".
+        where: the column, with the way to the value in it, such as "Column 'a'[3].name".
         given, wanted: what it is and what it had to be.
         hint: what to do about it.
     """
@@ -69,8 +72,9 @@ def convert(values: pd.Series, wanted: DataType, where: str) -> pd.Series:
     if dtype == wanted.to_pandas():
         return values
     name = str(dtype)
+    name = _ARROW.get(name) or name.removesuffix("[pyarrow]")
     if wanted in (DataType.string, DataType.binary):
-        if name in ("object", "str", "string"):
+        if name in ("object", "str", "string", "large_string"):
             return values
         raise _mismatch(values, wanted, where)
     if name == "object":
@@ -86,6 +90,11 @@ def convert(values: pd.Series, wanted: DataType, where: str) -> pd.Series:
         except (TypeError, ValueError):  # missing values of a nullable dtype
             raise _mismatch(values, wanted, where) from None
     raise _mismatch(values, wanted, where)
+
+
+def is_wider(dtype: Any, wanted: DataType) -> bool:
+    """Whether all numbers of a dtype of NumPy's are numbers of the type `wanted`, so that a cast needs no look at them."""
+    return dtype.kind in "iuf" and str(dtype) in _SAFE.get(wanted, ())
 
 
 def _is_zero_or_one(values: pd.Series) -> bool:
@@ -113,20 +122,14 @@ _TIMES = frozenset({"string", "date", "datetime", "datetime64", "empty", "mixed"
 
 
 def _convert_times(values: pd.Series, where: str) -> pd.Series:
-    zone = getattr(values.dtype, "tz", None)
-    if zone is None and (values.dtype.kind == "M" or str(values.dtype) in ("object", "str")):
+    hint = ""
+    if getattr(values.dtype, "tz", None) is not None:
+        hint = "Give times in UTC without a zone: column.dt.tz_convert('UTC').dt.tz_localize(None)."
+    elif values.dtype.kind == "M" or str(values.dtype) in ("object", "str"):
         try:
             return values.astype("datetime64[ns]")
-        except (
-            TypeError,
-            ValueError,
-        ):  # text that is no time, one with a zone, one beyond the nanoseconds of 1677 to 2262
-            pass
-    hint = (
-        "Give times in UTC without a zone: column.dt.tz_convert('UTC').dt.tz_localize(None)."
-        if zone is not None
-        else ""
-    )
+        except (TypeError, ValueError):
+            hint = "Times have no zone and lie between the years 1678 and 2261."
     raise _mismatch(values, DataType.datetime, where, hint)
 
 
@@ -137,27 +140,34 @@ def _mismatch(values: pd.Series, wanted: DataType, where: str, hint: str = "") -
             "It has missing values, which pandas stores in floats. Fill them, or declare the column as double in the "
             "signature."
         )
+    elif name == "category":
+        hint = "Give its values: column.astype(object)."
+    elif name.lower() in _SAFE.get(wanted, ()) and values.isna().any():
+        hint = "It has missing values. Fill them, or give floats or objects."
     elif wanted in (DataType.float, DataType.double) and name in ("int64", "Int64"):
         hint = f"Turn it into floats: column.astype({wanted.to_numpy().name!r})."
     return Mismatch(where, name, wanted, hint)
 
 
 # ---------------------------------------------------------------- values inside of arrays, objects and maps
-def conform(value: Any, wanted: Type, where: str) -> Any:
+def conform(value: Any, wanted: Type, where: str, *, nullable: bool = False) -> Any:
     """A value as the type `wanted`. Lists and dicts whose elements fit already are returned as they are.
 
-    Raises Mismatch.
+    Args:
+        nullable: None and the like are fine, for the value and for lists, dicts and objects in it.
+    Raises:
+        Mismatch: it does not fit.
     """
-    if isinstance(wanted, AnyType):
+    if isinstance(wanted, AnyType) or (nullable and is_null(value)):
         return value
     if isinstance(wanted, DataType):
         return _conform_scalar(value, wanted, where)
     if isinstance(wanted, Array):
-        return _conform_array(value, wanted, where)
+        return _conform_array(value, wanted, where, nullable)
     if not isinstance(value, Mapping):
         raise Mismatch(where, _kind(value), wanted, "Give a dict.")
     if isinstance(wanted, Map):
-        return _conform_map(value, wanted, where)
+        return _conform_map(value, wanted, where, nullable)
     return _conform_object(value, wanted, where)
 
 
@@ -173,7 +183,7 @@ def _conform_scalar(value: Any, wanted: DataType, where: str) -> Any:
     return convert(pd.Series([value]), wanted, where).iloc[0]
 
 
-def _conform_array(value: Any, wanted: Array, where: str) -> Any:
+def _conform_array(value: Any, wanted: Array, where: str, nullable: bool) -> Any:
     is_array = kind_of(value) == "array" and value.ndim > 0
     if not isinstance(value, list) and not is_array:
         raise Mismatch(where, _kind(value), wanted, "Give a list or an array.")
@@ -181,16 +191,21 @@ def _conform_array(value: Any, wanted: Array, where: str) -> Any:
         return _conform_ndarray(value, wanted, where)
     element = wanted.dtype
     if not isinstance(element, DataType):
-        return [conform(each, element, f"{where}[{index}]") for index, each in enumerate(value)]
+        return [conform(each, element, f"{where}[{index}]", nullable=nullable) for index, each in enumerate(value)]
     if is_array:
         value = value.tolist()
-    exact = _EXACT.get(element)
-    if all(type(each) is exact for each in value):
+    kinds = {type(each) for each in value}
+    if kinds <= {_EXACT.get(element)}:
         return value
-    if any(_is_many(each) for each in value):
-        raise Mismatch(where, "a list with other than single values", wanted)
+    import numpy as np
     import pandas as pd
 
+    if all(issubclass(kind, np.number) for kind in kinds):
+        array = np.array(value)
+        if is_wider(array.dtype, element):
+            return array.astype(element.to_numpy()).tolist()
+    if any(_is_many(each) for each in value):
+        raise Mismatch(where, "a list with other than single values", wanted)
     return convert(pd.Series(value), element, where).tolist()
 
 
@@ -208,14 +223,18 @@ def _conform_ndarray(value: Any, wanted: Array, where: str) -> Any:
         raise Mismatch(where, _kind(value), wanted)
     if value.dtype == element.to_numpy() or (element is DataType.string and value.dtype.kind == "U"):
         return value
+    if is_wider(value.dtype, element):
+        return value.astype(element.to_numpy())
     return convert(pd.Series(value.ravel()), element, where).to_numpy().reshape(value.shape)
 
 
-def _conform_map(value: Mapping[Any, Any], wanted: Map, where: str) -> dict[str, Any]:
+def _conform_map(value: Mapping[Any, Any], wanted: Map, where: str, nullable: bool) -> dict[str, Any]:
     for key in value:
         if not isinstance(key, str):
             raise Mismatch(where, f"a dict with the key {key!r}", wanted, "The keys of a map are text.")
-    return {key: conform(each, wanted.value_type, f"{where}[{key!r}]") for key, each in value.items()}
+    return {
+        key: conform(each, wanted.value_type, f"{where}[{key!r}]", nullable=nullable) for key, each in value.items()
+    }
 
 
 def _conform_object(value: Mapping[Any, Any], wanted: Object, where: str) -> dict[str, Any]:
@@ -227,7 +246,7 @@ def _conform_object(value: Mapping[Any, Any], wanted: Object, where: str) -> dic
     if missing:
         raise Mismatch(where, f"a dict without the keys {missing}", wanted, "Add them.")
     return {
-        key: each if not known[key].required and is_null(each) else conform(each, known[key].dtype, f"{where}.{key}")
+        key: conform(each, known[key].dtype, f"{where}.{key}", nullable=not known[key].required)
         for key, each in value.items()
     }
 

@@ -2,6 +2,9 @@
 
 Names, order of arguments and the JSON forms are those of MLflow's `mlflow.types`. Types are values: they are compared by
 what they say, and none of them changes once it is made.
+
+Where a constructor takes a type it also takes the name of a scalar one; the signatures that say so to type checkers stand
+beside the fields, which always hold types.
 """
 
 from __future__ import annotations
@@ -110,12 +113,16 @@ _SPARK = {
 }
 
 
-class Property(Struct, frozen=True, repr_omit_defaults=True):
+class Property(Struct, frozen=True):
     """One entry of an object. `dtype` may be given as the name of a scalar type."""
 
     name: str
     dtype: Type
     required: bool = True
+
+    if TYPE_CHECKING:
+
+        def __init__(self, name: str, dtype: Type | str, required: bool = True) -> None: ...
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -163,6 +170,10 @@ class Array(Struct, frozen=True):
 
     dtype: Type
 
+    if TYPE_CHECKING:
+
+        def __init__(self, dtype: Type | str) -> None: ...
+
     def __post_init__(self) -> None:
         force_setattr(self, "dtype", as_type(self.dtype))
 
@@ -178,6 +189,10 @@ class SparkMLVector(Array, frozen=True):
 
     dtype: Type = DataType.double
 
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
     def __repr__(self) -> str:
         return "SparkML vector"
 
@@ -189,6 +204,10 @@ class Map(Struct, frozen=True):
     """A mapping with any text as keys, whose values are of one type."""
 
     value_type: Type
+
+    if TYPE_CHECKING:
+
+        def __init__(self, value_type: Type | str) -> None: ...
 
     def __post_init__(self) -> None:
         force_setattr(self, "value_type", as_type(self.value_type))

@@ -32,6 +32,10 @@ ExampleInfo: TypeAlias = dict[str, Any]
 """The map `saved_input_example_info` of MLmodel: artifact_path, type, serving_input_path, pandas_orient, params."""
 
 
+ModelInputExample: TypeAlias = Any
+"""MLflow's name for what an example may be, which flavors outside of MLflow annotate with (`mlflow.models.utils`)."""
+
+
 class Example(NamedTuple):
     """An example split into its parts, as JSON values.
 

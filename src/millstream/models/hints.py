@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime as dt
 import inspect
+import json
 import logging
 import types
 import typing
@@ -57,16 +59,39 @@ def hints_of(predict: Callable[..., Any]) -> Hints:
 
     The input is the first parameter besides self, context and params, or the second where there are two.
     """
+    try:
+        return _resolved(predict)
+    except _NOT_UNDERSTOOD as error:
+        logger.warning("The type hints of predict cannot be understood, so no signature is made of them: %s", error)
+        return Hints(None, None)
+
+
+def hint_to_check(predict: Callable[..., Any]) -> Any:
+    """The hint that `check` holds inputs against: `list[T]`, T having a place in a schema; None for any other.
+
+    Says nothing of what is wrong with a hint: `signature_from_type_hints` did when the model was saved.
+    """
+    try:
+        hint = _resolved(predict).inputs
+        if typing.get_origin(hint) is not list:
+            return None
+        _type_of(typing.get_args(hint)[0])
+    except (*_NOT_UNDERSTOOD, InvalidValue):
+        return None
+    return hint
+
+
+_NOT_UNDERSTOOD = (NameError, TypeError, AttributeError)
+"""What a hint raises that names what the function's module does not have."""
+
+
+def _resolved(predict: Callable[..., Any]) -> Hints:
     function = inspect.unwrap(predict)
     parameters = inspect.signature(function).parameters
     names = [name for name in parameters if name not in ("self", "context", "params")]
     if len(names) == 2 and "context" not in parameters:
         names = names[1:]  # the first is the context under another name
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError, AttributeError) as error:  # a name that the function's module does not have
-        logger.warning("The type hints of predict cannot be understood, so no signature is made of them: %s", error)
-        return Hints(None, None)
+    hints = typing.get_type_hints(function)
     return Hints(hints.get(names[0]) if names else None, hints.get("return"))
 
 
@@ -196,27 +221,26 @@ def _type_of_field(hint: Any) -> Type:
 
 # ---------------------------------------------------------------- data against a hint
 def check(data: Any, hint: Any) -> Any:
-    """The data as the hint says: dicts become objects of pydantic, everything else stays what it is.
+    """The rows of `data` as the hint says: dicts become objects of pydantic, JSON's text times and bytes; the rest is left.
+
+    Nothing is cast: text is no number, a float no int. Unions other than with None are not checked, as MLflow does not.
 
     Args:
-        data: a list; a frame with one column, a Series or an array are taken as the list of their values.
+        data: a list; the values of a Series, an array or a frame with one column; for pydantic, the rows of a frame.
         hint: `list[T]`.
     Raises:
         InvalidValue: naming the row that does not fit.
     """
-    rows = _rows(data)
     element = typing.get_args(hint)[0]
-    return [_checked(row, element, f"Row {index}") for index, row in enumerate(rows)]
+    return [_checked(row, element, f"Row {index}") for index, row in enumerate(_rows(data, element))]
 
 
-def _rows(data: Any) -> list[Any]:
+def _rows(data: Any, element: Any) -> list[Any]:
     if isinstance(data, list):
         return data
     if hasattr(data, "columns"):
-        if len(data.columns) == 1:
-            return list(data.iloc[:, 0])
-        rows: list[Any] = data.to_dict(orient="records")
-        return rows
+        records: list[Any] = data.to_dict(orient="records")
+        return list(data.iloc[:, 0]) if len(data.columns) == 1 and not is_pydantic(element) else records
     if hasattr(data, "tolist") and getattr(data, "ndim", None):
         return list(data.tolist())
     raise InvalidValue(f"The model takes a list, as the type hint of its predict says; {type(data).__name__} is none.")
@@ -227,7 +251,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         return value
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if _is_union(hint):
-        return _checked_union(value, hint, arguments, where)
+        return _checked_union(value, hint, where)
     if is_pydantic(hint):
         return _checked_pydantic(value, hint, where)
     if origin is list and isinstance(value, list):
@@ -236,35 +260,52 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         return {key: _checked(each, arguments[1], f"{where}[{key!r}]") for key, each in value.items()}
     if origin is None and _is_a(value, hint):
         return value
+    parse = _OF_TEXT.get(hint) if isinstance(value, str) else None
+    if parse is not None:
+        try:
+            return parse(value)
+        except ValueError:
+            pass
     raise InvalidValue(f"{where} is given as {type(value).__name__} ({value!r:.100}), the model takes {_name(hint)}.")
+
+
+_OF_TEXT: dict[Any, Callable[[str], Any]] = {
+    dt.datetime: dt.datetime.fromisoformat,
+    bytes: lambda text: base64.b64decode(text, validate=True),
+}
+"""What JSON has as text."""
 
 
 def _is_a(value: Any, cls: type) -> bool:
-    """As pydantic's strict mode sees it: an int is no bool and the reverse; ints are floats."""
-    if cls is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, cls) and not (cls is int and isinstance(value, bool))
+    """JSON has one kind of number, so an int may stand for a float; True stands for no number but an int, as in Python."""
+    return isinstance(value, cls) or (cls is float and type(value) is int)
 
 
-def _checked_union(value: Any, hint: Any, arguments: tuple[Any, ...], where: str) -> Any:
-    for each in arguments:
-        if each is type(None) and value is None:
-            return None
-        try:
-            return _checked(value, each, where)
-        except InvalidValue:
-            continue
-    raise InvalidValue(f"{where} is given as {type(value).__name__} ({value!r:.100}), the model takes {_name(hint)}.")
+def _checked_union(value: Any, hint: Any, where: str) -> Any:
+    inner, is_optional = _without_none(hint)
+    if is_optional:
+        return None if value is None else _checked(value, inner, where)
+    for each in typing.get_args(hint):
+        if is_pydantic(each):
+            try:
+                return _checked(value, each, where)
+            except InvalidValue:
+                continue
+    return value
 
 
 def _checked_pydantic(value: Any, model: Any, where: str) -> Any:
+    """Strictly, as a Python value or else as JSON, which has text for times."""
     from pydantic import ValidationError
 
     if isinstance(value, model):
         return value
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InvalidValue(f"{where} is no {model.__name__}: {field or 'it'}: {first['msg']}.") from None
+        problem = error.errors(include_url=False, include_input=False)[0]
+    try:
+        return model.model_validate_json(json.dumps(value), strict=True)
+    except (ValidationError, TypeError, ValueError):
+        field = ".".join(map(str, problem["loc"]))
+        raise InvalidValue(f"{where} is no {model.__name__}: {field or 'it'}: {problem['msg']}.") from None

@@ -37,7 +37,7 @@ def load(
     if section is None:
         raise FlavorNotInModel(os.fspath(model_uri), flavor.name, list(metadata.flavors))
     flavor.library()
-    given = trust_of(trust)
+    given = trust_of(trust, root)
     with code_paths.importable(root, section.get("code"), given):
         return flavor.module().load(root, section, trust=given, **(options or {}))
 

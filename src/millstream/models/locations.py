@@ -7,11 +7,15 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from millstream.artifacts import paths
+from millstream.artifacts import model_uris, paths
 from millstream.errors import InvalidValue, MillstreamError, NotFound
 from millstream.models.mlmodel import MLMODEL, folder_of
+
+if TYPE_CHECKING:
+    from millstream.artifacts.repository import Repository
+    from millstream.entities import ModelVersion
 
 DOWNLOAD_META = "registered_model_meta"
 """What MLflow writes beside a model that it downloaded; never uploaded again."""
@@ -71,11 +75,11 @@ def _local(uri: str) -> Path | None:
 
 
 def _downloaded(uri: str, dst_path: str | os.PathLike[str] | None) -> Path:
-    from millstream.artifacts.repository import open_repository, split_uri
+    from millstream.artifacts.repository import split_uri
     from millstream.artifacts.transfer import download_to
 
     try:
-        repository = open_repository(uri)
+        repository, version = _opened(uri)
         here = repository.local_path(paths.ROOT)
         if here is not None and not os.path.isdir(here):
             raise ModelNotFound(uri, f"{here!r} is not a folder.")
@@ -91,41 +95,33 @@ def _downloaded(uri: str, dst_path: str | os.PathLike[str] | None) -> Path:
         raise
     except NotFound as error:
         raise ModelNotFound(uri, error) from error
-    _write_meta(uri, root)
+    if model_uris.is_model_uri(uri):
+        _write_meta(root, version)
     return root
 
 
-def _write_meta(uri: str, root: Path) -> None:
+def _opened(uri: str) -> tuple[Repository, ModelVersion | None]:
+    """Where a model's files are, and the registered version that a `models:/` URI means now."""
+    from millstream.artifacts.indirect import below
+    from millstream.artifacts.repository import open_repository
+    from millstream.client import MillstreamClient
+
+    named = model_uris.parse(uri) if model_uris.is_model_uri(uri) else None
+    if named is None or named.model_id:
+        return open_repository(uri), None
+    client = MillstreamClient()
+    version = model_uris.find_version(named, client)
+    source = client.get_model_version_download_uri(version.name, version.version)
+    return open_repository(below(source, paths.check_folder(named.path.strip("/")))), version
+
+
+def _write_meta(root: Path, version: ModelVersion | None) -> None:
     """Say beside a download which registered version it is, as MLflow does."""
-    reference = registered(uri)
-    if uri.startswith("models:"):
-        name, version = reference or (None, None)
-        text = f"model_name: {_yaml(name)}\nmodel_version: {_yaml(version)}\n"
-        (root / DOWNLOAD_META).write_text(text)
+    from millstream.models import safe_yaml
 
-
-def _yaml(value: str | None) -> str:
-    return "null" if value is None else "'{}'".format(value.replace("'", "''"))
-
-
-class RegisteredVersion(NamedTuple):
-    name: str
-    version: str
-
-
-def registered(uri: str) -> RegisteredVersion | None:
-    """The registered model and version, stage or alias that a `models:/` URI names; None for any other URI."""
-    from millstream.artifacts.repository import MODEL_ID
-
-    if not uri.startswith("models:/"):
-        return None
-    first, _, rest = uri.removeprefix("models:/").strip("/").partition("/")
-    name, at, alias = first.partition("@")
-    if at:
-        return RegisteredVersion(name, alias)
-    if MODEL_ID.fullmatch(first) or not rest:
-        return None
-    return RegisteredVersion(first, rest.partition("/")[0])
+    name, number = (None, None) if version is None else (version.name, str(version.version))
+    text = safe_yaml.write({"model_name": name, "model_version": number})
+    (root / DOWNLOAD_META).write_text(text, encoding="utf-8")
 
 
 def inside(root: Path, path: str) -> Path:

@@ -132,6 +132,48 @@ class Model:
         info = self.saved_input_example_info
         return load_serving_example(Path(path), info) if info and info.get("serving_input_path") else None
 
+    # ------------------------------------------------------------ logging
+    @classmethod
+    def log(
+        cls,
+        artifact_path: str | None,
+        flavor: Any,
+        registered_model_name: str | None = None,
+        await_registration_for: int | None = 300,
+        metadata: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
+        *,
+        name: str | None = None,
+        model_type: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        step: int = 0,
+        model_id: str | None = None,
+        **given: Any,
+    ) -> ModelInfo:
+        """Log a model of a flavor that is not ours; what `log_model` of a community flavor calls.
+
+        Args:
+            flavor: a module with `save_model(path=, mlflow_model=, ...)`, which gets what is given further.
+            run_id: the run that made the model; the active one if not given.
+            For the others see `millstream.models.flavor.LogModel`.
+        """
+        from millstream.models.logging import Logging, log_foreign
+
+        wanted = Logging(
+            artifact_path=artifact_path,
+            name=name,
+            registered_model_name=registered_model_name,
+            await_registration_for=await_registration_for,
+            params=params,
+            tags=tags,
+            model_type=model_type,
+            step=step,
+            model_id=model_id,
+            run_id=run_id,
+        )
+        return log_foreign(flavor, wanted, metadata, given)
+
     # ------------------------------------------------------------ forms
     def to_dict(self) -> dict[str, Any]:
         """The mapping that is written."""

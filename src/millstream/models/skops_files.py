@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KNOWN = frozenset(
     {
-        "builtins.bytearray", "collections.OrderedDict", "collections.defaultdict",
+        "builtins.bytearray", "collections.OrderedDict", "collections.defaultdict", "functools.partial",
         "numpy.dtype", "numpy.mean", "numpy.median", "numpy.max", "numpy.min", "numpy.sum",
         "scipy._lib.array_api_compat.numpy._aliases.asarray", "scipy.interpolate._bsplines.BSpline",
         "scipy.sparse._csr.csr_matrix", "scipy.sparse._csc.csc_matrix", "scipy.sparse._csr.csr_array",
@@ -38,7 +38,7 @@ KNOWN = frozenset(
         "sklearn.feature_selection._univariate_selection.r_regression",
         "sklearn.feature_selection._mutual_info.mutual_info_classif",
         "sklearn.feature_selection._mutual_info.mutual_info_regression",
-        "sklearn.utils._bunch.Bunch",
+        "sklearn.utils._bunch.Bunch", "sklearn.utils.validation.check_array",
         "xgboost.core.Booster", "xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor", "xgboost.sklearn.XGBRanker",
         "xgboost.sklearn.XGBRFClassifier", "xgboost.sklearn.XGBRFRegressor",
         "lightgbm.basic.Booster", "lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRegressor",
@@ -112,12 +112,12 @@ def _refused(names: Iterable[str], trusted_types: Iterable[str]) -> list[str]:
 
 def is_estimator_class(name: str) -> bool:
     """Whether this is a class that one of scikit-learn's estimator modules defines itself."""
-    package, *inner, attribute = name.split(".")
-    if package != "sklearn" or not inner or not all(part.isidentifier() for part in (*inner, attribute)):
+    module, _, attribute = name.rpartition(".")
+    package, *inner = module.split(".")
+    if package != "sklearn" or not inner or not _NO_ESTIMATORS.isdisjoint(inner):
         return False
-    if not _NO_ESTIMATORS.isdisjoint(inner):
+    if not all(part.isidentifier() for part in (*inner, attribute)):
         return False
-    module = name.rpartition(".")[0]
     try:
         found = getattr(importlib.import_module(module), attribute, None)
     except ImportError:

@@ -20,6 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -81,11 +82,32 @@ class Trust(Struct, frozen=True):
             raise BrokenPickle(file, error) from error
 
 
-def trust_of(trust: bool | Trust | None) -> Trust:
-    """What the `trust=` of a call means: None is the setting TRUST_PICKLES, which is False unless somebody set it."""
+_trusted: ContextVar[tuple[Path, ...]] = ContextVar("millstream_trusted_models", default=())
+"""The folders of models that are being loaded on trust."""
+
+
+def trust_of(trust: bool | Trust | None, root: Path) -> Trust:
+    """What the `trust=` of a call means for the model (or file of one) at `root`.
+
+    None is True for a model that stands inside of one that is being loaded on trust (its `load_context` reads it), else the setting
+    TRUST_PICKLES, which is False unless somebody set it.
+    """
     if isinstance(trust, Trust):
         return trust
-    return Trust(settings.TRUST_PICKLES.get() if trust is None else bool(trust))
+    if trust is not None:
+        return Trust(bool(trust))
+    real = root.resolve()
+    return Trust(any(real.is_relative_to(outer) for outer in _trusted.get()) or settings.TRUST_PICKLES.get())
+
+
+@contextmanager
+def loading(root: Path, trust: Trust) -> Iterator[None]:
+    """While the model in a folder is loaded: models inside of it are trusted as it is."""
+    token = _trusted.set((*_trusted.get(), root.resolve()) if trust.is_given else _trusted.get())
+    try:
+        yield
+    finally:
+        _trusted.reset(token)
 
 
 # ---------------------------------------------------------------- MLflow's names

@@ -6,7 +6,7 @@ Each has a JSON form, which is what signatures and datasets record; `from_json` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -45,6 +45,10 @@ class ColSpec(Struct, frozen=True):
     name: str | None = None
     required: bool = True
 
+    if TYPE_CHECKING:
+
+        def __init__(self, type: Type | str, name: str | None = None, required: bool = True) -> None: ...
+
     def __post_init__(self) -> None:
         force_setattr(self, "type", as_type(self.type))
 
@@ -70,6 +74,10 @@ class TensorSpec(Struct, frozen=True):
     type: np.dtype[Any]
     shape: tuple[int, ...]
     name: str | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, type: np.dtype[Any], shape: Sequence[int], name: str | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         import numpy as np
@@ -245,6 +253,12 @@ class ParamSpec(Struct, frozen=True):
     dtype: DataType | Object
     default: Any
     shape: tuple[int, ...] | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, name: str, dtype: DataType | Object | str, default: Any, shape: Sequence[int] | None = None
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         from millstream.models.params import conform

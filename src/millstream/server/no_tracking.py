@@ -19,6 +19,7 @@ class NoTracking:
 
     def __init__(self) -> None:
         self.db = _NoDatabase()
+        self.databases = [self.db]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

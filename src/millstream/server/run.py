@@ -41,6 +41,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     trusted_proxies: Sequence[str]
     log_level: str
     telemetry_folder: str | None = None
+    registry_store_uri: str | None = None
 
 
 def serve(
@@ -59,6 +60,7 @@ def serve(
     x_frame_options: str | None = "SAMEORIGIN",
     disable_security: bool = False,
     allow_remote_without_auth: bool | None = None,
+    registry_store_uri: str | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is in work, drain the writer and return.
@@ -67,6 +69,7 @@ def serve(
         port: 0 takes a free one.
         allowed_hosts, cors_allowed_origins: lists, or text with commas.
         allow_remote_without_auth: listen beyond this machine although nobody has to log in; None asks the setting.
+        registry_store_uri: database of the model registry; None is the backend store.
         on_ready: called with the server's address once it answers; None prints a line.
     Raises:
         InvalidValue: options that make no sense, or that would open the server to strangers without having been told to.
@@ -95,6 +98,7 @@ def serve(
         x_frame_options=x_frame_options,
         disable_security=disable_security,
         trusted_proxies=_list(settings.TRUSTED_PROXIES.get()),
+        registry_store_uri=registry_store_uri,
         log_level=settings.LOGGING_LEVEL.get(),
     )
     to_stderr(config.log_level)
@@ -135,7 +139,7 @@ def build_app(config: ServerConfig) -> Any:
     else:
         from millstream.store.tracking import open_store
 
-        store = open_store(config.backend_store_uri, artifact_root=config.default_artifact_root)
+        store = open_store(config.backend_store_uri, config.default_artifact_root, config.registry_store_uri)
     artifacts = ServerArtifacts(
         store,
         config.artifacts_destination,

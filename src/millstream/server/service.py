@@ -100,8 +100,8 @@ async def lifespan(app: Application, receive: Receive, send: Send) -> None:
 
 
 def start(app: Application) -> list[asyncio.Task[None]]:
-    db = app.store.db
-    db.start_writer_thread()
+    for db in app.store.databases:
+        db.start_writer_thread()
     app.telemetry.gauges = _gauges(app)
     background = []
     if not app.options.artifacts_only:
@@ -119,7 +119,8 @@ async def stop(app: Application, tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     if app.dispatcher is not None:
         await asyncio.to_thread(app.dispatcher.stop)
-    await asyncio.to_thread(app.store.db.close)
+    for db in app.store.databases:
+        await asyncio.to_thread(db.close)
     for threads in (app.reads, app.artifact_reads, app.calls_out):
         threads.pool.shutdown(wait=False, cancel_futures=True)
 
@@ -133,10 +134,14 @@ def _dispatcher(app: Application) -> Dispatcher:
 
 
 def _gauges(app: Application) -> list[tuple[str, str, Callable[[], float]]]:
-    writer = app.store.db.writer
+    writers = [db.writer for db in app.store.databases]
     return [
         ("millstream_active_requests", "Requests in work.", lambda: app.active),
-        ("millstream_writer_queue", "Writes that wait for their transaction.", lambda: writer.queued),
+        (
+            "millstream_writer_queue",
+            "Writes that wait for their transaction.",
+            lambda: sum(each.queued for each in writers),
+        ),
     ]
 
 

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from millstream.serving.images import build_docker, generate_dockerfile
     from millstream.serving.prediction import predict, validate_serving_input
     from millstream.serving.responses import PredictionsResponse
-    from millstream.serving.run import serve
+    from millstream.serving.run import background, serve
 
 _WHERE = {
     "Options": "app",
+    "background": "run",
     "PredictionsResponse": "responses",
     "build_docker": "images",
     "create_app": "app",
@@ -26,6 +27,7 @@ _WHERE = {
 __all__ = [
     "Options",
     "PredictionsResponse",
+    "background",
     "build_docker",
     "create_app",
     "generate_dockerfile",

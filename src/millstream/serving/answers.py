@@ -98,7 +98,7 @@ def _of_library(value: Any, depth: int) -> Any:
             return _rows(value, depth)
         if isinstance(value, pandas.Series):
             name = "0" if value.name is None else _key(value.name)
-            return [{name: _plain(item, depth + 1)} for item in value.tolist()]
+            return [{name: item} for item in _cells(value, depth)]
         if value is pandas.NA or value is pandas.NaT:
             return None
     if hasattr(value, "model_dump"):  # pydantic
@@ -116,13 +116,15 @@ def _of_library(value: Any, depth: int) -> Any:
     raise Unwritable(f"The model's result holds a {type(value).__name__}, which cannot be written as JSON.")
 
 
+def _cells(column: Any, depth: int) -> list[Any]:
+    """The values of a pandas series; numbers need no look at each."""
+    items: list[Any] = column.tolist()
+    return items if getattr(column.dtype, "kind", "O") in "fiub" else [_plain(item, depth + 1) for item in items]
+
+
 def _rows(frame: Any, depth: int) -> list[dict[str, Any]]:
     names = [_key(name) for name in frame.columns]
-    columns = []
-    for index in range(len(names)):
-        column = frame.iloc[:, index]
-        items = column.tolist()
-        columns.append(items if column.dtype.kind in "fiub" else [_plain(item, depth + 1) for item in items])
+    columns = [_cells(frame.iloc[:, index], depth) for index in range(len(names))]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 

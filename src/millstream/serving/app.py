@@ -120,7 +120,7 @@ class Application:
         self.telemetry = options.telemetry
         self.active = 0
         self.pool = Pool(options.threads, options.max_waiting)
-        self._batcher = Batcher(self.pool, options.max_batch_rows) if options.batching else None
+        self._batcher = Batcher(self.pool, options.max_batch_rows, self._batch_done) if options.batching else None
         self._follower = follower
         self._cost_s = 1.0  # of a quick request, lately: a decaying maximum
         self._hosts = security.HostRules(options.allowed_hosts)
@@ -228,7 +228,15 @@ class Application:
             result = await batcher.predict(scorer, request, timeout_s)
         else:
             result = await self.pool.run(lambda: scorer.predict(request), timeout_s)
-        return _Reply(scorer.encode(result, request.is_wrapped, wanted), _CONTENT_TYPES[wanted])
+        if len(body) <= QUICK_BYTES:
+            answer = scorer.encode(result, request.is_wrapped, wanted)
+        else:
+            answer = await self.pool.run(lambda: scorer.encode(result, request.is_wrapped, wanted), timeout_s)
+        return _Reply(answer, _CONTENT_TYPES[wanted])
+
+    def _batch_done(self, requests: int) -> None:
+        self.telemetry.add("millstream_batches_total")
+        self.telemetry.add("millstream_batched_requests_total", requests)
 
     # ------------------------------------------------------------ answers
 
@@ -252,7 +260,6 @@ class Application:
         if isinstance(error, ModelFailed):
             self.telemetry.add("millstream_model_failures_total")
             log(logging.WARNING, "the model failed", error.__cause__, request_id=request_id)
-            error.message = f"{error.message} (id {request_id})"
         if isinstance(error, DeadlineExceeded):
             self.telemetry.add("millstream_timeouts_total")
         if error.status in (429, 503):
@@ -261,7 +268,8 @@ class Application:
             headers.append((b"allow", b"POST, OPTIONS" if path == _INVOCATIONS else b"GET, HEAD, OPTIONS"))
         if error.status == 408:
             headers.append((b"connection", b"close"))
-        message = error.message.encode(errors="replace").decode()
+        text = f"{error.message} (id {request_id})" if isinstance(error, ModelFailed) else error.message
+        message = text.encode(errors="replace").decode()
         if len(message) > _MESSAGE_LIMIT:
             message = message[:_MESSAGE_LIMIT] + "…"
         if isinstance(error, UnsupportedMedia | DeadlineExceeded):
@@ -301,6 +309,7 @@ class Application:
 
     def _replace(self, scorer: Scorer) -> None:
         self.scorer = scorer
+        self._cost_s = 1.0
         self.telemetry.add("millstream_model_reloads_total")
 
     def _reload_failed(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -33,18 +33,16 @@ class Batcher:
     Args:
         pool: where predictions run; as many batches at once as it has threads.
         max_rows: of one batch; a larger request is a batch of its own.
-    Attributes:
-        batches, batched: batches of more than one request so far, and the requests in them.
+        on_batch: called with the number of requests of a batch that has more than one.
     """
 
-    def __init__(self, pool: Pool, max_rows: int = MAX_ROWS) -> None:
+    def __init__(self, pool: Pool, max_rows: int, on_batch: Callable[[int], None]) -> None:
         self._pool = pool
         self._max_rows = max_rows
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self.batches = 0
-        self.batched = 0
+        self._on_batch = on_batch
 
     def takes(self, request: Request) -> bool:
         """Whether the request can be put together with others: typed columns, fewer rows than a batch."""
@@ -110,8 +108,7 @@ class Batcher:
         scorer = group[0].scorer
         requests = [waiting.request for waiting in group]
         if len(group) > 1:
-            self.batches += 1
-            self.batched += len(group)
+            self._on_batch(len(group))
         try:
             return await self._pool.run(lambda: predict_together(scorer, requests), timeout_s)
         except Exception as error:

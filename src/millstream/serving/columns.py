@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from millstream.models.types import ColSpec, DataType, Schema
+from millstream.serving.forms import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,35 +89,40 @@ class Columns:
 
     def read(self, body: bytes) -> Decoded | None:
         """The request's columns and its `params`; None if it has to go the general way."""
+        import numpy as np
+
         try:
             value: Any = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        if value.messages is not UNSET or value.prompt is not UNSET or value.input is not UNSET:
-            return None
-        split, records, inputs, instances = (
-            value.dataframe_split, value.dataframe_records, value.inputs, value.instances
-        )  # fmt: skip
-        given = (split is not UNSET) + (records is not UNSET) + (inputs is not UNSET) + (instances is not UNSET)
-        if given != 1:
-            return None
         try:
-            if split is not UNSET:
-                if split.columns != self._names or split.index is not None or not split.data:
-                    return None
-                table: Table | None = self._of_rows(split.data)
-            elif records is not UNSET or instances is not UNSET or type(inputs) is list:
-                rows = records if records is not UNSET else instances if instances is not UNSET else inputs
-                if not rows:
-                    return None
-                table = self._of_rows([msgspec.structs.astuple(row) for row in rows])
-            else:
-                table = self._of_columns(msgspec.structs.astuple(inputs))
-        except (ValueError, OverflowError, struct.error):  # an integer beyond its type, columns of different lengths
+            with np.errstate(over="ignore"):  # a double beyond the range of a float is infinite
+                table = self._table(value)
+        except (ValueError, OverflowError, struct.error):  # an integer beyond its type
             return None
-        if table is None:
+        if table is None or self._may_be_deep(body, table):
             return None
         return Decoded(table, None if value.params is UNSET else value.params)
+
+    def _table(self, value: Any) -> Table | None:
+        if value.messages is not UNSET or value.prompt is not UNSET or value.input is not UNSET:
+            return None
+        given = (value.dataframe_split, value.dataframe_records, value.inputs, value.instances)
+        forms = [form for form in given if form is not UNSET]
+        if len(forms) != 1 or not forms[0]:
+            return None
+        form = forms[0]
+        if type(form) is list:
+            return self._of_rows([msgspec.structs.astuple(row) for row in form])
+        if form is value.inputs:
+            return self._of_columns(msgspec.structs.astuple(form))
+        if form.columns != self._names or form.index is not None or not form.data:
+            return None
+        return self._of_rows(form.data)
+
+    def _may_be_deep(self, body: bytes, table: Table) -> bool:
+        """Whether there are many more brackets than a table has: in `params`, or in keys that nobody reads."""
+        return body.count(b"[") + body.count(b"{") > table.rows + len(self._names) + MAX_DEPTH
 
     def _of_rows(self, rows: Sequence[tuple[Any, ...]]) -> Table:
         import numpy as np

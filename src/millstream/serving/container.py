@@ -46,11 +46,7 @@ def main(model_path: str = MODEL_PATH) -> None:
     if not settings.DISABLE_ENV_CREATION.get():
         from millstream.serving import surroundings
 
-        settings.DISABLE_ENV_CREATION.unset()
-        environment = surroundings.prepare_env(model_path)
-        os.environ["MILLSTREAM_DISABLE_ENV_CREATION"] = "true"
-        python = str(environment.python)
-        os.execve(python, [python, "-m", "millstream.serving.container"], {**environment.variables()})
+        surroundings.become(surroundings.prepare_env(model_path), "millstream.serving.container")
     from millstream.serving.run import serve
 
     serve(model_path, host="0.0.0.0", port=port(), workers=workers())

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from millstream.asgi.log import log
+from millstream.client import MillstreamClient
 from millstream.errors import InvalidValue, NotFound
 from millstream.serving import loading
 from millstream.serving.scorer import Options, Scorer
@@ -35,6 +36,7 @@ class Follower:
         self._trust = trust
         self._options = options
         self.version: str | None = None
+        self._client = MillstreamClient()
         self._failed: str | None = None  # a version that could not be loaded is not tried at every look
 
     def load(self) -> Scorer:
@@ -46,9 +48,7 @@ class Follower:
 
     def current(self) -> str:
         """The version number that the stage or alias names. Raises NotFound when there is none."""
-        from millstream.client import MillstreamClient
-
-        client = MillstreamClient()
+        client = self._client
         if self._is_alias:
             return str(client.get_model_version_by_alias(self._name, self._reference).version)
         if self._reference.lower() == "latest":

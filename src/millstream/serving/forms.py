@@ -12,6 +12,8 @@ general way; `columns` takes the requests that need none of it. What the model's
 from __future__ import annotations
 
 import binascii
+import datetime
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from millstream import settings
 from millstream.errors import BadRequest, InvalidValue, MillstreamError
 from millstream.models.types import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec
 
@@ -70,7 +73,7 @@ def read(body: bytes, wanted: Wanted) -> Inputs:
             raise InvalidValue(
                 'This model takes its input by type hints. Send {"inputs": ...}; ' + f"the body has {_names(value)}."
             )
-        return Inputs(value["inputs"], params)
+        return Inputs(_hinted(value["inputs"], wanted.schema), params)
     given = [key for key in DATA_KEYS if key in value]
     if len(given) != 1:
         raise BadRequest(f"{_ONE_OF} The body has {_names(value)}.")
@@ -86,6 +89,32 @@ def _chat(value: dict[str, Any], wanted: Wanted) -> Inputs:
     data = {key: item for key, item in value.items() if key not in names}
     params = {key: item for key, item in value.items() if key in names}
     return Inputs(data, params, is_wrapped=False)
+
+
+def _hinted(value: Any, schema: Schema | None) -> Any:
+    """The value for a model with type hints: what JSON has no values for, times and bytes, made of their text."""
+    element = schema.inputs[0].type if schema is not None and len(schema.inputs) == 1 else None
+    if element is None or not isinstance(value, list):
+        return value
+    try:
+        return [_from_text(item, element) for item in value]
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(f"A value of `inputs` does not fit the model's type hint: {shown(error)}.") from None
+
+
+def _from_text(value: Any, wanted: Any) -> Any:
+    if isinstance(value, str):
+        if wanted is DataType.datetime:
+            return datetime.datetime.fromisoformat(value)
+        return binascii.a2b_base64(value) if wanted is DataType.binary else value
+    if isinstance(value, list) and isinstance(wanted, Array):
+        return [_from_text(item, wanted.dtype) for item in value]
+    if isinstance(value, dict) and isinstance(wanted, Map):
+        return {key: _from_text(item, wanted.value_type) for key, item in value.items()}
+    if isinstance(value, dict) and isinstance(wanted, Object):
+        types = {each.name: each.dtype for each in wanted.properties}
+        return {key: _from_text(item, types.get(key)) for key, item in value.items()}
+    return value
 
 
 # ---------------------------------------------------------------- JSON
@@ -143,6 +172,8 @@ def _names(value: Mapping[str, Any]) -> str:
 
 def shown(error: object) -> str:
     """An error of a library, as much of it as may be told: it may hold the caller's data."""
+    if settings.DISABLE_SCHEMA_DETAILS.get():
+        return "MILLSTREAM_DISABLE_SCHEMA_DETAILS hides the details"
     text = " ".join(str(error).split())
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
@@ -166,8 +197,11 @@ def _split(value: Any, schema: Schema | None) -> pd.DataFrame:
         raise BadRequest(f"`data` of `dataframe_split` is a list of rows, not {_kind(value['data'])}.")
     if len({len(row) for row in value["data"] if isinstance(row, list)}) > 1:
         raise BadRequest("The rows of `dataframe_split` have different lengths. Give null for a missing cell.")
+    index = value.get("index")
+    if index is not None and (not isinstance(index, list) or len(index) != len(value["data"])):
+        raise BadRequest("`index` of `dataframe_split` is a list with one label for each row.")
     try:
-        frame = pd.DataFrame(value["data"], index=value.get("index"), columns=value.get("columns"))
+        frame = pd.DataFrame(value["data"], index=index, columns=value.get("columns"))
     except _CONVERSION as error:
         raise BadRequest(f"`dataframe_split` is no table: {shown(error)}.") from None
     return cast_frame(frame, schema)
@@ -329,6 +363,8 @@ def _convert(value: Any, schema: Schema | None) -> Any:
     if isinstance(value, dict):
         if specs and not named:
             raise BadRequest("The inputs of this model have no names, so it takes a list or one value, not an object.")
+        if named and len(value) > len(named) + _MOST_UNKNOWN:
+            value = _known(value, named)
         return {key: _scalar(_values(item, named.get(key)), specs) for key, item in value.items()}
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return [{key: _scalar(_values(item, named.get(key)), specs) for key, item in row.items()} for row in value]
@@ -338,6 +374,15 @@ def _convert(value: Any, schema: Schema | None) -> Any:
     if len(specs) == 1 and specs[0].name is not None and isinstance(specs[0], TensorSpec):
         return {specs[0].name: array}
     return _scalar(array, specs)
+
+
+_MOST_UNKNOWN = 100
+"""Inputs that the model does not take and that are passed on for its enforcement to speak of; each costs as much as a real one."""
+
+
+def _known(value: dict[str, Any], named: Mapping[Any, Any]) -> dict[str, Any]:
+    unknown = itertools.islice((key for key in value if key not in named), _MOST_UNKNOWN)
+    return {key: value[key] for key in (*(key for key in value if key in named), *unknown)}
 
 
 def _scalar(value: Any, specs: list[Any]) -> Any:

@@ -29,7 +29,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/:-]{0,254}")
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _NEEDS_JAVA = frozenset({"h2o", "spark", "johnsnowlabs", "mleap"})
-_NEEDS_OPENMP = frozenset({"lightgbm", "paddle", "xgboost", "sklearn"})
+_NEEDS_OPENMP = frozenset({"lightgbm", "paddle"})
 
 
 class Plan(Struct, frozen=True):

@@ -64,6 +64,10 @@ def predict(
     if input_data is not None and input_path is not None:
         raise InvalidValue("Give input_data or input_path, not both.")
     body = _body(input_data) if input_data is not None else surroundings.read_input(_text(input_path))
+    if pip_requirements_override and surroundings.is_local(env_manager):
+        raise InvalidValue(
+            "Other requirements need another environment: pip_requirements_override with uv, not with local."
+        )
     task = Task(model_uri, CONTENT_TYPES[content_type], trust, bare_tokens)
     if surroundings.is_local(env_manager) and not extra_envs:
         answer = task.run(body)

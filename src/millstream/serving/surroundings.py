@@ -46,20 +46,20 @@ def prepare_env(model_uri: str, env_manager: str | None = None, overrides: Seque
 
 def with_pandas(spec: EnvironmentSpec) -> EnvironmentSpec:
     """The spec with pandas, which models may take for granted: they get frames, and MLflow itself needs it."""
-    from millstream.environments.requirements import Line
+    from millstream.environments.lines import Line
 
     if any(line.name == "pandas" for line in spec.lines):
         return spec
     return structs.replace(spec, lines=(*spec.lines, Line("pandas>=2.1", "Millstream's serving", "package", "pandas")))
 
 
-def become(environment: Environment, arguments: Sequence[str]) -> None:
-    """Run `millstream` with these arguments in the environment, in the place of this process. Does not return."""
+def become(environment: Environment, module: str, *arguments: str) -> None:
+    """Run a module of ours with these arguments in the environment, in the place of this process. Does not return."""
     variables = {**environment.variables(), "MILLSTREAM_DISABLE_ENV_CREATION": "true"}
     sys.stdout.flush()
     sys.stderr.flush()
     python = str(environment.python)
-    os.execve(python, [python, "-m", "millstream.cli.main", *arguments], variables)
+    os.execve(python, [python, "-m", module, *arguments], variables)
 
 
 def variables(pairs: Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:

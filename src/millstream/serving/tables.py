@@ -51,6 +51,8 @@ def read_csv(body: bytes, schema: Schema | None) -> pd.DataFrame:
         frame = pd.read_csv(io.StringIO(text), dtype=dtypes or None)
     except (ValueError, TypeError, OverflowError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise BadRequest(f"The body cannot be read as CSV with the model's types: {shown(error)}.") from None
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes what is too much for an index
+        raise BadRequest("The rows of the CSV have more cells than its first line has names.")
     return cast_frame(frame, Schema(list(times.values()))) if times else frame
 
 
@@ -111,12 +113,18 @@ def read_arrow(body: bytes, limit: int) -> pa.Table:
 
 
 def _check_messages(pa: Any, stream: Any, limit: int) -> None:
-    """Add up what compressed buffers say they unpack to, before one is unpacked."""
-    total = 0
+    """Add up the cells and the unpacked bytes that the messages speak of, before anything is made of them."""
+    total = cells = 0
     for message in _messages(pa, stream):
-        total += _unpacked_size(message.metadata.to_pybytes(), message.body)
-        if total > limit:
-            raise _unpacked(limit)
+        batch = _batch_of(message.metadata.to_pybytes())
+        if batch is None:
+            continue
+        cells += sum(max(length, 0) for length, _ in batch.pairs(_NODES))
+        _check_cells(cells, 1)
+        if batch.field(_COMPRESSION):
+            total += _unpacked_size(batch, message.body)
+            if total > limit:
+                raise _unpacked(limit)
 
 
 def _messages(pa: Any, stream: Any) -> Any:
@@ -128,23 +136,29 @@ def _messages(pa: Any, stream: Any) -> Any:
             return
 
 
-def _unpacked_size(message: bytes, body: Any) -> int:
-    """Bytes that the buffers of one message unpack to; 0 for what is not compressed.
+_DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
+_NODES, _BUFFERS, _COMPRESSION = 1, 2, 3
 
-    The metadata is a flatbuffer, Message {version, header_type, header, ...}, and header a RecordBatch {length, nodes, buffers,
-    compression, ...} or a DictionaryBatch {id, data: RecordBatch, ...} (Arrow's format/Message.fbs). A compressed buffer begins with
-    its unpacked length in 8 bytes, -1 if it was left as it is.
+
+def _batch_of(message: bytes) -> _Flat | None:
+    """The record batch that a message's metadata describes; None for a schema.
+
+    The metadata is a flatbuffer, Message {version, header_type, header, ...}, and the header a RecordBatch {length, nodes, buffers,
+    compression, ...} or a DictionaryBatch {id, data: RecordBatch, ...} (Arrow's format/Message.fbs).
     """
     table = _Flat(message, struct.unpack_from("<I", message, 0)[0])
     kind_at, header = table.field(1), table.table(2)
     kind = message[kind_at] if kind_at else 0
-    if kind == 2:
-        header = header.table(1) if header else None
-    if kind not in (2, 3) or header is None or not header.field(3):
-        return 0
+    if kind == _DICTIONARY_BATCH:
+        return header.table(1) if header else None
+    return header if kind == _RECORD_BATCH else None
+
+
+def _unpacked_size(batch: _Flat, body: Any) -> int:
+    """Bytes that the compressed buffers of a batch unpack to: each begins with that length in 8 bytes, -1 if it was left as it is."""
     data = memoryview(body) if body is not None else memoryview(b"")
     total = 0
-    for offset, length in header.pairs(2):
+    for offset, length in batch.pairs(_BUFFERS):
         if length >= 8:
             if offset < 0 or offset + 8 > len(data):
                 raise ValueError("a buffer lies outside of its message")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct, field
-from sqlalchemy import Select, Table, bindparam, delete, exists, func, select
+from sqlalchemy import Column, Select, Table, bindparam, delete, exists, func, select
 
 from millstream.errors import (
     ExperimentNotFound,
@@ -21,7 +21,18 @@ from millstream.errors import (
 from millstream.store import rules
 from millstream.store.database import Database, Session, Statement
 from millstream.store.experiments import now_ms
-from millstream.store.tables import ACTIVE, DELETED, datasets, experiments, logged_models, run_inputs, run_models, runs
+from millstream.store.registry_sources import is_inside
+from millstream.store.tables import (
+    ACTIVE,
+    DELETED,
+    datasets,
+    experiments,
+    logged_models,
+    model_versions,
+    run_inputs,
+    run_models,
+    runs,
+)
 
 T = TypeVar("T")
 
@@ -33,12 +44,13 @@ _AGE = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
 
 
 class Collected(Struct):
-    """What was removed, by public id, and which artifacts could not be."""
+    """What was removed, by public id, which artifacts could not be, and what had to stay."""
 
     run_ids: list[str] = field(default_factory=list)
     model_ids: list[str] = field(default_factory=list)
     experiment_ids: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # what registered versions have their files in, a sentence each
 
 
 class _Item(Struct):
@@ -73,6 +85,7 @@ def collect(
     """Remove deleted runs, logged models and experiments for good.
 
     Without ids, everything in the trash; with ids, only what they name. An experiment takes its runs and models along.
+    Runs and logged models in whose artifacts a registered version has its files stay in the trash.
 
     Args:
         older_than: milliseconds since the deletion, at least (`parse_age`).
@@ -103,12 +116,14 @@ def collect(
     collected = Collected()
     locations: list[tuple[str, str]] = []
     for page in _pages(_unique(doomed_runs)):
-        removed = db.write(partial(_remove_runs, items=page))
+        removed, kept = db.write(partial(_remove_runs, items=page))
+        collected.kept += kept
         collected.run_ids += [item.public_id for item in removed]
         locations += [(item.location, item.public_id) for item in removed]
     gone = [item.key for item in doomed]
     for page in _pages(_unique(doomed_models)):
-        removed = db.write(partial(_remove_models, items=page, doomed=gone))
+        removed, kept = db.write(partial(_remove_models, items=page, doomed=gone))
+        collected.kept += kept
         collected.model_ids += [item.public_id for item in removed]
         locations += [(item.location, item.public_id) for item in removed]
     for experiment in doomed:
@@ -248,20 +263,47 @@ _REST = {
 _DELETE_EXPERIMENT = Statement(delete(experiments).where(experiments.c.id == bindparam("key")))
 
 
-def _remove_runs(session: Session, items: Sequence[_Item]) -> list[_Item]:
-    """Remove those that are still deleted (one may have been restored meanwhile)."""
-    still = dict(session.rows(_LOCK_RUNS, keys=[item.key for item in items]))
+_VERSIONS = {
+    column: Statement(
+        select(
+            column, model_versions.c.name, model_versions.c.version, model_versions.c.source, model_versions.c.location
+        )
+        .where(column.in_(bindparam("ids", expanding=True)))
+        .order_by(model_versions.c.id)
+    )
+    for column in (model_versions.c.run_id, model_versions.c.model_id)
+}
+
+
+def _in_use(session: Session, items: Sequence[_Item], column: Column[str], what: str) -> dict[str, str]:
+    """A sentence for each of the items in whose artifacts a registered version has its files."""
+    locations = {item.public_id: item.location for item in items}
+    found: dict[str, str] = {}
+    for public_id, name, version, source, location in session.rows(_VERSIONS[column], ids=list(locations)):
+        is_its = source.startswith(f"runs:/{public_id}/") or is_inside(location or source, locations[public_id])
+        if is_its:
+            found[public_id] = f"{what} {public_id} stays: version {version} of {name!r} has its files there."
+    return found
+
+
+def _remove_runs(session: Session, items: Sequence[_Item]) -> tuple[list[_Item], list[str]]:
+    """Remove those that are still deleted (one may have been restored meanwhile) and that no registered version needs."""
+    kept = _in_use(session, items, model_versions.c.run_id, "Run")
+    items = [item for item in items if item.public_id not in kept]
+    still = dict(session.rows(_LOCK_RUNS, keys=[item.key for item in items])) if items else {}
     if still:
         session.run(_DELETE_RUNS, keys=list(still))
         # locked first and looked at again: a run may be about to link one, and deleting it would take the new link along
         unused = [key for (key,) in session.rows(_LOCK_UNUSED_DATASETS, experiments=sorted(set(still.values())))]
         for keys in _pages(unused):
             session.run(_DELETE_UNUSED_DATASETS, keys=keys)
-    return [item for item in items if item.key in still]
+    return [item for item in items if item.key in still], list(kept.values())
 
 
-def _remove_models(session: Session, items: Sequence[_Item], doomed: Sequence[int]) -> list[_Item]:
-    """Remove those that are still deleted, or whose experiment is among the doomed and still deleted."""
+def _remove_models(session: Session, items: Sequence[_Item], doomed: Sequence[int]) -> tuple[list[_Item], list[str]]:
+    """Remove those that are still deleted, or whose experiment is among the doomed and still deleted; as `_remove_runs`."""
+    kept = _in_use(session, items, model_versions.c.model_id, "Logged model")
+    items = [item for item in items if item.public_id not in kept]
     gone = {key for (key,) in session.rows(_LOCK_DELETED_EXPERIMENTS, keys=doomed)} if doomed else set()
     rows = session.rows(_LOCK_MODELS, keys=[item.key for item in items])
     still = {key for key, lifecycle, experiment in rows if lifecycle == DELETED or experiment in gone}
@@ -269,7 +311,7 @@ def _remove_models(session: Session, items: Sequence[_Item], doomed: Sequence[in
     if removed:
         session.run(_DELETE_LINKS, ids=[item.public_id for item in removed])
         session.run(_DELETE_MODELS, keys=sorted(still))
-    return removed
+    return removed, list(kept.values())
 
 
 def _remove_experiment(session: Session, item: _Item) -> bool:

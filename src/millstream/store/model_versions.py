@@ -108,7 +108,6 @@ def _change(action: Action, model: KnownModel, number: int, now: int, author: Au
 class NewVersion(Struct):
     """A checked `create_model_version`, but for its source, which is checked against what else is there."""
 
-    name: str
     description: str
     run_link: str
     tags: Mapping[str, str]

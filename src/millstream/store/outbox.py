@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,11 +109,27 @@ class SqlOutbox:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def claim(self, now: int, lease_end: int, limit: int, busy: Collection[int], per_webhook: int) -> list[Claimed]:
+    def claim(
+        self, now: int, lease_end: int, limit: int, under_way: Mapping[int, int], per_webhook: int
+    ) -> list[Claimed]:
+        busy = [webhook for webhook, count in under_way.items() if count >= per_webhook]
         with self._db.read() as session:  # most looks find nothing, and should not write
-            if session.row(_ANY_DUE, now=now, busy=list(busy)) is None:
+            if session.row(_ANY_DUE, now=now, busy=busy) is None:
                 return []
-        rows = self._db.write(lambda session: _claim(session, now, lease_end, limit, list(busy), per_webhook))
+
+        def write(session: Session) -> list[tuple[Any, ...]]:
+            of_webhook = Counter(under_way)
+            keys: list[int] = []
+            for key, webhook in session.rows(_LOCK_DUE, now=now, busy=busy, limit=limit):
+                of_webhook[webhook] += 1
+                if of_webhook[webhook] <= per_webhook:
+                    keys.append(key)
+            if not keys:
+                return []
+            session.run(_CLAIM, keys=keys, lease_end=lease_end, now=now)
+            return session.rows(_CLAIMED, keys=keys)
+
+        rows = self._db.write(write)
         return [self._claimed(*row) for row in rows]
 
     def _claimed(
@@ -155,21 +171,6 @@ class SqlOutbox:
 
     def tidy(self, now: int) -> None:
         self._db.write(lambda session: session.run(_TIDY, before=now - KEPT_MS))
-
-
-def _claim(
-    session: Session, now: int, lease_end: int, limit: int, busy: Sequence[int], per_webhook: int
-) -> list[tuple[Any, ...]]:
-    of_webhook: Counter[int] = Counter()
-    keys: list[int] = []
-    for key, webhook in session.rows(_LOCK_DUE, now=now, busy=busy, limit=limit):
-        of_webhook[webhook] += 1
-        if of_webhook[webhook] <= per_webhook:
-            keys.append(key)
-    if not keys:
-        return []
-    session.run(_CLAIM, keys=keys, lease_end=lease_end, now=now)
-    return session.rows(_CLAIMED, keys=keys)
 
 
 # ---------------------------------------------------------------- for people

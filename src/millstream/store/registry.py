@@ -161,12 +161,12 @@ class SqlRegistryStore:
         comment: str = "",
     ) -> ModelVersion:
         own.known_name(name)
-        parsed = registry_sources.parse(source)
+        parsed = registry_sources.parse_new(source)
         rules.check_text(run_id, "run_id", rules.MAX_ID)
         rules.check_text(model_id, "model_id", 64)
         rules.check_text(run_link, "run_link", registry_sources.MAX_SOURCE)
         own.check_description(description)
-        new = model_versions.NewVersion(name, description, run_link, own.check_tags(tags), own.author(user, comment))
+        new = model_versions.NewVersion(description, run_link, own.check_tags(tags), own.author(user, comment))
 
         def create(session: Session) -> ModelVersion:
             model = registry_rows.lock(session, name)
@@ -265,7 +265,7 @@ class SqlRegistryStore:
             return rules.below(root, *parsed.rest.split("/"))
         if parsed.kind in (Kind.LOCAL, Kind.PROXIED):
             model_id = found.version.model_id
-            model = self._tracking.get_logged_model(model_id) if model_id else None
+            model = self._tracking.get_logged_model(model_id, allow_deleted=True) if model_id else None
             registry_sources.require_inside(found.place, found.version.run_id, model, self._tracking)
         return found.place
 

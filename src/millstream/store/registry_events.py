@@ -134,10 +134,10 @@ def event_of(change: Change) -> tuple[str, str, dict[str, Any]] | None:
         case Action.VERSION_CREATED if change.is_prompt:
             template = details.get("tags", {}).get(PROMPT_TEXT_TAG)
             data |= {"version": version, "template": template}
-            data |= {"tags": _told_tags(change), "description": details.get("description")}
+            data |= {"tags": _told_tags(change), "description": details.get("description") or None}
         case Action.VERSION_CREATED:
             data |= {"version": version, "source": change.to_value, "run_id": details.get("run_id") or None}
-            data |= {"tags": _told_tags(change), "description": details.get("description")}
+            data |= {"tags": _told_tags(change), "description": details.get("description") or None}
         case Action.VERSION_TAG_SET:
             data |= {"version": version, "key": change.key, "value": change.to_value}
         case Action.VERSION_TAG_DELETED:

@@ -72,17 +72,23 @@ class Owners(Protocol):
 # ---------------------------------------------------------------- parsing
 
 
+def parse_new(source: str) -> Parsed:
+    """As `parse`, for a source that is registered: it must be of the form that the operator demands."""
+    parsed = parse(source)
+    pattern = settings.CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX.get()
+    if pattern and re.search(pattern, source) is None:
+        raise SourceRefused(source, "it is not of the form that this server's operator demands.")
+    return parsed
+
+
 def parse(source: str) -> Parsed:
     """
     Raises:
-        SourceRefused: the source is malformed, or not of the form that the operator demands.
+        SourceRefused: the source is malformed.
     """
     rules.check_text(source, "source", MAX_SOURCE)
     if not source.strip() or source != source.strip() or _CONTROL.search(source):
         raise SourceRefused(source, "it must not be blank, nor hold control characters or blanks at its ends.")
-    pattern = settings.CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX.get()
-    if pattern and re.search(pattern, source) is None:
-        raise SourceRefused(source, "it is not of the form that this server's operator demands.")
     if rules.has_dot_dot(source):
         raise SourceRefused(source, "it must not hold '..'. Write the path out.")
     if _CONTROL.search(unquote(source)):

@@ -34,7 +34,7 @@ from millstream.entities import (
 )
 from millstream.errors import InvalidValue
 from millstream.store import experiments, inputs, logged_models, rules, runs
-from millstream.store.database import Database, Session
+from millstream.store.database import Database, Session, parse_url
 from millstream.store.metrics import MetricReads
 
 if TYPE_CHECKING:
@@ -51,10 +51,12 @@ class SqlTrackingStore(MetricReads):
     Args:
         db: where they are.
         artifact_root: URI or folder below which experiments that name no location of their own keep artifacts.
+        registry_db: where the model registry and its webhooks are; the same database if not given.
     """
 
-    def __init__(self, db: Database, artifact_root: str) -> None:
+    def __init__(self, db: Database, artifact_root: str, registry_db: Database | None = None) -> None:
         self.db = db
+        self.registry_db = registry_db or db
         self.artifact_root = artifact_root
         with db.read() as session:
             is_fresh = not experiments.has_any(session)
@@ -63,19 +65,24 @@ class SqlTrackingStore(MetricReads):
 
     @cached_property
     def registry(self) -> SqlRegistryStore:
-        """The model registry in the same database; imported when first asked for, as a training run needs none."""
+        """The model registry; imported when first asked for, as a training run needs none."""
         from millstream.store.registry import SqlRegistryStore
 
-        return SqlRegistryStore(self.db, self)
+        return SqlRegistryStore(self.registry_db, self)
 
     @cached_property
     def webhooks(self) -> SqlWebhookStore:
         from millstream.store.webhooks import SqlWebhookStore
 
-        return SqlWebhookStore(self.db)
+        return SqlWebhookStore(self.registry_db)
+
+    @property
+    def databases(self) -> list[Database]:
+        return list(dict.fromkeys((self.db, self.registry_db)))
 
     def close(self) -> None:
-        self.db.close()
+        for db in self.databases:
+            db.close()
 
     def __enter__(self) -> SqlTrackingStore:
         return self
@@ -332,19 +339,23 @@ class SqlTrackingStore(MetricReads):
             return PagedList(logged_models.load(session, found.pks), found.token, found.total)
 
 
-def open_store(uri: str, artifact_root: str | None = None) -> SqlTrackingStore:
+def open_store(uri: str, artifact_root: str | None = None, registry_uri: str | None = None) -> SqlTrackingStore:
     """Open (and make, if it is not there) the store at a database URL.
 
     Args:
         uri: SQLAlchemy URL.
         artifact_root: see `SqlTrackingStore`; without one, the folder `mlartifacts` beside an SQLite file, else in the
             working folder.
+        registry_uri: SQLAlchemy URL of the model registry; `uri` if not given.
     """
-    db = Database(uri)
+    opened = [Database(uri)]
     try:
-        return SqlTrackingStore(db, artifact_root or _default_root(db))
+        if registry_uri and parse_url(registry_uri) != opened[0].url:
+            opened.append(Database(registry_uri))
+        return SqlTrackingStore(opened[0], artifact_root or _default_root(opened[0]), opened[-1])
     except BaseException:
-        db.close()
+        for db in opened:
+            db.close()
         raise
 
 

@@ -21,9 +21,10 @@ _VERSIONS_AT_ONCE = 10_000
 
 
 class _Origin(Struct):
-    """What a model URI names, as it is registered."""
+    """What a model URI names, as it is registered; `address` is where the files are, for a registry that knows no runs."""
 
     source: str
+    address: str
     run_id: str | None = None
     model_id: str | None = None
 
@@ -48,17 +49,17 @@ def register_model(
     client = uris.client()
     origin = _origin_of(os.fspath(model_uri))
     is_elsewhere = client.registry_uri != client.tracking_uri
-    if origin.model_id and is_elsewhere:  # a registry that knows no logged models of ours
-        found = client.get_logged_model(origin.model_id)
-        source, model_id = found.artifact_location, None
-    else:
-        source, model_id = origin.source, origin.model_id
     try:
         client.create_registered_model(name)
     except AlreadyExists:
         pass
     version = client.create_model_version(
-        name, source, origin.run_id, tags, await_creation_for=await_registration_for, model_id=model_id
+        name,
+        origin.address if is_elsewhere else origin.source,
+        origin.run_id,
+        tags,
+        await_creation_for=await_registration_for,
+        model_id=None if is_elsewhere else origin.model_id,
     )
     if origin.model_id and is_elsewhere:
         _note_on_logged_model(origin.model_id, version)
@@ -73,16 +74,17 @@ def _origin_of(uri: str) -> _Origin:
     if scheme == "runs":
         client = uris.client()
         found = indirect.find_in_run(uri, uris.get_tracking_uri(), client)
-        if found.model is not None and not found.path:
-            return _Origin(found.model.model_uri, found.run_id, found.model.model_id)
-        return _Origin(found.uri, found.run_id)
+        if found.model is None:
+            return _Origin(found.uri, found.uri, found.run_id)
+        source = found.uri if found.path else found.model.model_uri
+        return _Origin(source, found.uri, found.run_id, found.model.model_id)
     if scheme == "models":
         model_id = model_uris.parse(uri).model_id
         if model_id:
             model = uris.client().get_logged_model(model_id)
-            return _Origin(model.model_uri, model.source_run_id, model_id)
-        return _Origin(uri)
-    return _Origin(uri if scheme else os.path.abspath(uri))
+            return _Origin(model.model_uri, model.artifact_location, model.source_run_id, model_id)
+    source = uri if scheme else os.path.abspath(uri)
+    return _Origin(source, source)
 
 
 def _note_on_logged_model(model_id: str, version: ModelVersion) -> None:

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -40,8 +40,14 @@ FAILURE_PAUSE_S = 15.0
 class Outbox(Protocol):
     """Where deliveries wait. Times are milliseconds since the epoch."""
 
-    def claim(self, now: int, lease_end: int, limit: int, busy: Collection[int], per_webhook: int) -> list[Claimed]:
-        """Take up to `limit` deliveries that are due, none of the webhooks in `busy`, not too many of one."""
+    def claim(
+        self, now: int, lease_end: int, limit: int, under_way: Mapping[int, int], per_webhook: int
+    ) -> list[Claimed]:
+        """Take up to `limit` deliveries that are due: so many that of no webhook more than `per_webhook` are under way.
+
+        Args:
+            under_way: attempts of this process by webhook.
+        """
         ...
 
     def finish(self, claimed: Claimed, outcome: Outcome, now: int, due_time: int | None) -> None:
@@ -97,7 +103,7 @@ class Dispatcher:
             self._is_stopping = True
             self._condition.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT_S)
         with self._condition:
             self._condition.wait_for(lambda: not self._running, STOP_TIMEOUT_S)
             left = list(self._running.values())
@@ -143,13 +149,12 @@ class Dispatcher:
         with self._condition:
             self._has_news = False
             room = self._most - len(self._running)
-            of_webhook = Counter(claimed.webhook for claimed, _ in self._running.values())
+            under_way = Counter(claimed.webhook for claimed, _ in self._running.values())
         if room <= 0:
             return False
-        busy = [webhook for webhook, count in of_webhook.items() if count >= AT_ONCE_PER_WEBHOOK]
         now = _now()
         lease_end = now + int((settings.WEBHOOK_REQUEST_TIMEOUT.get() + LEASE_MARGIN_S) * 1000)
-        claimed = self._outbox.claim(now, lease_end, room, busy, AT_ONCE_PER_WEBHOOK)
+        claimed = self._outbox.claim(now, lease_end, room, under_way, AT_ONCE_PER_WEBHOOK)
         for each in claimed:
             attempt = Attempt(each.message)
             with self._condition:
@@ -168,7 +173,7 @@ class Dispatcher:
             self._on_error(f"Webhooks: delivery {claimed.message.delivery_id} could not be recorded.", error)
         finally:
             with self._condition:
-                del self._running[claimed.key]
+                self._running.pop(claimed.key, None)  # gone if its lease ended and it was claimed again meanwhile
                 self._has_news = True
                 self._condition.notify_all()
 

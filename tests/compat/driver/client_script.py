@@ -11,7 +11,15 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from areas import client_artifacts, client_models, client_runs, fluent_logging, fluent_runs
+from areas import (
+    client_artifacts,
+    client_models,
+    client_registry,
+    client_runs,
+    client_webhooks,
+    fluent_logging,
+    fluent_runs,
+)
 from recording import Recorder
 from shapes import plain
 
@@ -26,6 +34,7 @@ AREAS = (
     client_models.logged_models,
     client_models.model_search,
     client_models.flavor,
+    client_webhooks.webhooks,
     fluent_runs.runs,
     fluent_runs.threads,
     fluent_runs.search,
@@ -34,6 +43,8 @@ AREAS = (
     fluent_logging.datasets,
     fluent_logging.asynchronous,
     fluent_logging.system_metrics,
+    client_registry.registry,
+    client_registry.loading,
 )
 
 

@@ -7,7 +7,7 @@ The server must be fresh: experiment ids are recorded as they are.
 
 import sys
 
-from areas import artifacts, experiments, logged_models, metrics, run_search, runs, transport
+from areas import artifacts, experiments, logged_models, metrics, registry, run_search, runs, transport, webhooks
 from http_calls import API, Http
 from recording import Recorder
 
@@ -67,7 +67,15 @@ AREAS = (
     run_search.run_search,
     logged_models.logged_models,
     logged_models.logged_model_search,
+    registry.models,
+    registry.versions,
+    registry.stages,
+    registry.aliases,
+    registry.sources,
+    registry.times,
+    registry.search,
     artifacts.artifacts,
+    webhooks.webhooks,
 )
 
 

@@ -38,10 +38,20 @@ set_model(Model())
 """
 
 
+def _message() -> Any:
+    """Made where nothing else is: pydantic keeps the variables around a class, and they are pickled with it."""
+    import pydantic
+
+    class Message(pydantic.BaseModel):
+        role: str
+        count: int | None = None
+
+    return Message
+
+
 def save_all(package: str, folder: Path) -> None:
     """Save one model of each kind below a folder, with `mlflow` or `millstream`."""
     import pandas as pd
-    import pydantic
 
     pyfunc = importlib.import_module(f"{package}.pyfunc")
     examples = importlib.import_module(
@@ -58,17 +68,21 @@ def save_all(package: str, folder: Path) -> None:
                 self.words = file.read()
 
         def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
-            return model_input["x"] + self.amount + context.model_config["more"] + len(self.words) + params["by"]
+            return (
+                model_input["x"]
+                + self.amount
+                + context.model_config["more"]
+                + len(self.words)
+                + (params or {}).get("by", 0.0)
+            )
 
-    class Message(pydantic.BaseModel):
-        role: str
-        count: int | None = None
+    message = _message()
 
     class Speaking(pyfunc.PythonModel):  # type: ignore[misc,name-defined]
         def predict(self, model_input, params=None):
             return [message.role.upper() for message in model_input]
 
-    Speaking.predict.__annotations__.update(model_input=list[Message], **{"return": list[str]})
+    Speaking.predict.__annotations__.update(model_input=list[message], **{"return": list[str]})
     Speaking.__init_subclass__()  # the hints of a class inside of a function cannot be written as texts
 
     class Base(pyfunc.PythonModel):  # type: ignore[misc,name-defined]

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import urllib3
+import yaml
 
 import millstream
 from millstream import models
@@ -245,7 +246,11 @@ def test_a_download_says_which_version_it_is_and_loading_ignores_that(
     (tmp_path / "here").mkdir()
     model = millstream.pyfunc.load_model(f"models:/{name}/1", dst_path=str(tmp_path / "here"))
     assert model.predict(frame) is not None
-    assert (tmp_path / "here" / "registered_model_meta").read_text() == f"model_name: '{name}'\nmodel_version: '1'\n"
+    meta = tmp_path / "here" / "registered_model_meta"
+    assert yaml.safe_load(meta.read_text()) == {"model_name": name, "model_version": "1"}
+    millstream.MillstreamClient().set_registered_model_alias(name, "best", "1")
+    again = fetch(f"models:/{name}@best", tmp_path / "again")
+    assert (again / "registered_model_meta").read_text() == meta.read_text()
     fetch(info.model_uri, tmp_path / "other")
     assert "model_name: null" in (tmp_path / "other" / "registered_model_meta").read_text()
     names = {file.path for file in millstream.artifacts.list_artifacts(info.model_uri)}

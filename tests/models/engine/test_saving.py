@@ -16,9 +16,8 @@ import yaml
 
 import millstream
 from millstream import models
-from millstream.errors import InvalidValue, MillstreamError, MissingLibrary
+from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import flavors
-from millstream.models.flavor import Flavor
 
 NEEDS = ["scikit-learn"]
 
@@ -172,6 +171,16 @@ def test_requirements_are_what_the_model_imports_with_exact_versions(estimator: 
     assert f"scikit-learn=={sklearn.__version__}" in lines
     assert "tqdm" in lines
     assert not list(path.rglob("__pycache__"))
+    assert f"scikit-learn=={sklearn.__version__}" in models.infer_pip_requirements(str(path), "sklearn")
+
+
+def test_requirements_that_cannot_be_inferred_are_those_that_the_caller_names(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    models.Model(flavors={"python_function": {"loader_module": "no_such_module"}}).save(broken / "MLmodel")
+    assert models.infer_pip_requirements(broken, "python_function", ["numpy"]) == ["numpy"]
+    with pytest.raises(MillstreamError, match="cannot be loaded"):
+        models.infer_pip_requirements(broken, "python_function")
 
 
 def test_what_is_known_of_the_model_already_can_be_given(estimator: Any, path: Path) -> None:
@@ -227,15 +236,6 @@ def test_flavors_known_by_name_only_say_so() -> None:
         flavors.flavor("nonsense")
     assert flavors.by_loader_module("millstream.sklearn") == flavors.by_loader_module("mlflow.sklearn") == "sklearn"
     assert flavors.by_loader_module("my_company.loader") is None
-
-
-def test_a_library_that_is_missing_says_what_to_install() -> None:
-    absent = Flavor(
-        "absent", package="no_such_library", install="no-such-library", tested="", classes=(), loader_module="mlflow.absent",
-        version_key="v", model_argument="model",
-    )  # fmt: skip
-    with pytest.raises(MissingLibrary, match="pip install no-such-library"):
-        absent.library()
 
 
 def test_every_public_name_of_models_and_pyfunc_can_be_used() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -73,9 +74,38 @@ def test_a_pickle_loads_on_trust_alone(
 
 def test_the_caller_s_word_is_stronger_than_the_setting(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLSTREAM_TRUST_PICKLES", "true")
-    assert trust_of(None).is_given
-    assert not trust_of(False).is_given
-    assert trust_of(Trust(False)) == Trust(False)
+    assert trust_of(None, path).is_given
+    assert not trust_of(False, path).is_given
+    assert trust_of(Trust(False), path) == Trust(False)
+
+
+class Outer(millstream.pyfunc.PythonModel):
+    """Reads another model, of its artifacts or from elsewhere, when it is loaded."""
+
+    def __init__(self, where: Path | None = None) -> None:
+        self.where = where
+
+    def load_context(self, context: Any) -> None:
+        self.inner = millstream.sklearn.load_model(self.where or context.artifacts["inner"])
+
+    def predict(self, model_input: Any, params: Any = None) -> Any:
+        return self.inner.predict(model_input)
+
+
+def test_a_model_inside_of_a_trusted_one_is_trusted_while_that_is_loaded(
+    path: Path, estimator: Any, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    inner = tmp_path / "inner"
+    millstream.sklearn.save_model(estimator, inner, serialization_format="pickle", pip_requirements=[])
+    millstream.pyfunc.save_model(path, python_model=Outer(), artifacts={"inner": str(inner)}, pip_requirements=[])
+    model = millstream.pyfunc.load_model(path, trust=True)
+    assert model.predict(frame).tolist() == estimator.predict(frame).tolist()
+    with pytest.raises(UntrustedModel, match=r"artifacts/inner/model\.pkl"):
+        millstream.sklearn.load_model(path / "artifacts" / "inner")
+    elsewhere = tmp_path / "elsewhere"
+    millstream.pyfunc.save_model(elsewhere, python_model=Outer(inner), pip_requirements=[])
+    with pytest.raises(UntrustedModel, match=r"inner/model\.pkl"):
+        millstream.pyfunc.load_model(elsewhere, trust=True)
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -202,6 +232,45 @@ def test_reading_what_a_model_says_of_itself_runs_nothing(path: Path, canary: Pa
     millstream.pyfunc.get_model_dependencies(path)
     models.set_signature(str(path), models.infer_signature(pd.DataFrame({"a": [1.0]})))
     assert not canary.exists()
+
+
+STRANGE: tuple[Any, ...] = (
+    None,
+    5,
+    1.5,
+    True,
+    [],
+    [1],
+    {},
+    {"a": {"path": 3}},
+    {"a": 1},
+    "",
+    "x y",
+    "\0",
+    "../..",
+    "ünï",
+    "a" * 5000,
+)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["artifacts", "code", "config", "data", "env", "loader_module", "model_code_path", "predict_fn", "predict_stream_fn",
+     "python_model", "python_version", "streamable"],
+)  # fmt: skip
+def test_strange_values_in_mlmodel_are_refused_or_harmless(key: str, path: Path) -> None:
+    millstream.pyfunc.save_model(path, python_model=lambda rows: rows, pip_requirements=[])
+    (path / "script.py").write_text("from millstream.models import set_model\nset_model(len)\n")
+    entries = (
+        models.Model.load(path).flavors["python_function"],
+        {"loader_module": "mlflow.pyfunc.loaders.code_model", "model_code_path": "script.py"},
+        {"loader_module": "json"},
+    )
+    for entry in entries:
+        for value in STRANGE:
+            make(path, python_function={**entry, key: value})
+            with contextlib.suppress(millstream.MillstreamError):
+                millstream.pyfunc.load_model(path, trust=True, suppress_warnings=True).predict([])
 
 
 # ---------------------------------------------------------------- paths

@@ -234,6 +234,22 @@ BOOSTING = (
         ("model.skops",),
         old=False,
     ),
+    Case(
+        "lightgbm pickled",
+        "lightgbm",
+        "lightgbm",
+        _lightgbm_classifier,
+        _predict,
+        {
+            "data": "model.pkl",
+            "model_class": "lightgbm.sklearn.LGBMClassifier",
+            "serialization_format": "cloudpickle",
+            "skops_trusted_types": None,
+        },
+        ("model.pkl",),
+        {"serialization_format": "cloudpickle"},
+        needs_trust=True,
+    ),
 )
 
 # ---------------------------------------------------------------- statsmodels

@@ -22,7 +22,7 @@ def save(case: Any, path: str) -> Any:
     model, example = case.make()
     module = importlib.import_module(f"mlflow.{'pyfunc' if case.flavor == 'python_function' else case.flavor}")
     options = dict(case.options if case.official_options is None else case.official_options)
-    if case.flavor == "pytorch" and mlflow.__version__ < "3":
+    if case.flavor in ("pytorch", "lightgbm") and mlflow.__version__ < "3":
         options.pop("serialization_format", None)  # it always pickled
     given = {"path": path, "input_example": example, "pip_requirements": ["numpy"], **options}
     Path(path).mkdir()  # the Keras flavor of 3.17 does not make it before it writes the example

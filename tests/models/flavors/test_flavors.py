@@ -22,6 +22,7 @@ from millstream.models.flavors import FLAVORS, flavor, flavor_of
 from millstream.models.trust import UntrustedModel
 from tests.models.flavors.cases import CASES, plain, same
 from tests.models.flavors.conftest import INSTALLED, Saved
+from tests.serving.conftest import Asker
 
 ROOT = Path(__file__).parents[3]
 
@@ -175,6 +176,28 @@ def test_a_logged_model_is_loaded_by_every_kind_of_uri(saved: Saved, store: str)
         if saved.case.has_function:
             function = millstream.pyfunc.load_model(uri, trust=saved.case.needs_trust)
             assert same(plain(function.predict(saved.example)), expected(saved)), uri
+
+
+def test_a_served_model_answers_its_example(saved: Saved) -> None:
+    from millstream.serving import create_app
+
+    if not saved.case.has_function:
+        return
+    app = create_app(str(saved.path), trust=saved.case.needs_trust)
+    body = (saved.path / "serving_input_example.json").read_bytes()
+    reply = Asker(app).post(body)
+    assert flat(reply.predictions) == pytest.approx(flat(expected(saved)), rel=1e-6)
+
+
+def flat(value: Any) -> list[Any]:
+    """The numbers of a result, row by row, whatever they are in."""
+    if isinstance(value, dict) and set(value) == {"columns", "values"}:
+        return flat([list(row) for row in zip(*value["values"], strict=True)])
+    if isinstance(value, dict):
+        return [each for item in value.values() for each in flat(item)]
+    if hasattr(value, "tolist"):
+        return flat(value.tolist())
+    return [each for item in value for each in flat(item)] if isinstance(value, list) else [value]
 
 
 def test_what_no_flavor_knows_is_named(tmp_path: Path) -> None:

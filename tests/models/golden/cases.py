@@ -317,6 +317,14 @@ pd.Series([{"a": 1}])
 pd.Series([], dtype="float64")
 pd.Series([], dtype="int64")
 pd.Series([], dtype=object)
+pd.Series([1, 2], dtype="int64[pyarrow]")
+pd.Series([1, None], dtype="int64[pyarrow]")
+pd.Series([1, 2], dtype="int8[pyarrow]")
+pd.Series([1.5, None], dtype="float64[pyarrow]")
+pd.Series([1.5, 2], dtype="float32[pyarrow]")
+pd.Series([True, False], dtype="bool[pyarrow]")
+pd.Series(["x", None], dtype="string[pyarrow]")
+pd.Series(pd.to_datetime(["2020-01-01"])).astype("timestamp[us][pyarrow]")
 """.strip().splitlines()
 """Columns that are given where another type is wanted: each with each of `SCALARS`."""
 
@@ -375,7 +383,10 @@ _OBJECTS = (
     '[{"type": "array", "items": {"type": "object", "properties": {"p": {"type": "long", "required": true},'
     ' "q": {"type": "string", "required": false}}}, "name": "a", "required": true}]'
 )
+_OBJECTS_OPTIONAL = _OBJECTS[: -len("true}]")] + "false}]"
+_ARRAY2_OPTIONAL = _ARRAY2[: -len("true}]")] + "false}]"
 _MAP = '[{"type": "map", "values": {"type": "long"}, "name": "a", "required": true}]'
+_MAP_OPTIONAL = _MAP[: -len("true}]")] + "false}]"
 _ANY = '[{"type": "any", "name": "a", "required": true}]'
 _ANY_UNNAMED = '[{"type": "any", "required": true}]'
 _VECTOR = '[{"type": "sparkml_vector", "name": "a", "required": true}]'
@@ -487,7 +498,7 @@ INPUTS: dict[str, list[str]] = {
     ],
     _OBJECTS: [
         'pd.DataFrame({"a": [[{"p": 1}, {"p": 2, "q": "x"}]]})', '{"a": [{"p": 1}]}', '[{"a": [{"p": 1}]}]',
-        'pd.DataFrame({"a": [[{"p": 1.5}]]})', '{"a": []}', '{"a": [{"p": 1, "z": 1}]}',
+        'pd.DataFrame({"a": [[{"p": 1.5}]]})', 'pd.DataFrame({"a": [[{"p": 1}, None]]})', 'pd.DataFrame({"a": [[None]]})', '{"a": []}', '{"a": [{"p": 1, "z": 1}]}',
     ],
     _MAP: [
         'pd.DataFrame({"a": [{"k": 1, "l": 2}]})', 'pd.DataFrame({"a": [{"k": 1.5}]})', 'pd.DataFrame({"a": [{1: 1}]})',
@@ -498,7 +509,10 @@ INPUTS: dict[str, list[str]] = {
         'pd.DataFrame({"a": [1]})', 'pd.DataFrame({"a": [None]})', '{"a": [1, "x"]}', '{"a": 1}', '[{"a": {"k": 1}}]',
         'pd.DataFrame({"b": [1]})', '{"a": {"k": 1}}',
     ],
-    _ANY_UNNAMED: ["5", "[1, 'x']", 'pd.DataFrame({"a": [1], "b": [2]})', '{"a": 1}', "None", "object()", '{"a": [1, 2]}',
+    _MAP_OPTIONAL: ['pd.DataFrame({"a": [{"k": None}]})', 'pd.DataFrame({"a": [None]})'],
+    _OBJECTS_OPTIONAL: ['pd.DataFrame({"a": [[{"p": 1}, None]]})', 'pd.DataFrame({"a": [[None]]})', '[{"a": [None]}]'],
+    _ARRAY2_OPTIONAL: ['pd.DataFrame({"a": [[None, [1]]]})', 'pd.DataFrame({"a": [[[None]]]})'],
+    _ANY_UNNAMED: ["5", "decimal.Decimal(1)", "1 + 2j", "[1, 'x']", 'pd.DataFrame({"a": [1], "b": [2]})', '{"a": 1}', "None", "object()", '{"a": [1, 2]}',
                    "np.array([[1, 2]])", '"x"', '[{"a": 1}, {"b": 2}]'],
     _VECTOR: ['pd.DataFrame({"a": [[1.0, 2.0]]})', 'pd.DataFrame({"a": [1.0]})'],
     _MIXED: [
@@ -749,6 +763,48 @@ MLMODELS: dict[str, str] = {
         "artifact_path: file:///elsewhere/mlruns/0/models/m-1/artifacts\nflavors: {python_function: {loader_module: x}}\n"
         "mlflow_version: 3.1.0\nmodel_id: m-0d1c7a5be6f84bb0a6f6d2f0a3f2a001\nmodel_uuid: m-0d1c7a5be6f84bb0a6f6d2f0a3f2a001\n"
         "prompts: null\nrun_id: abc\nutc_time_created: '2025-06-03 04:05:06.000007'\nenv_vars: [A_TOKEN]\n"
+    ),
+    "millstream 0.1": (  # written by test_mlmodel.py
+        "artifact_path: x\n"
+        "env_vars:\n"
+        "- A_TOKEN\n"
+        "flavors:\n"
+        "  python_function:\n"
+        "    config:\n"
+        "      a: 1\n"
+        "    loader_module: mlflow.sklearn\n"
+        "is_signature_from_type_hint: false\n"
+        "metadata:\n"
+        "  a:\n"
+        "  - 1\n"
+        "  - 2.5\n"
+        "  - null\n"
+        "  - true\n"
+        "  - x: 'yes'\n"
+        "mlflow_version: 3.17.2\n"
+        "model_id: m-1\n"
+        "model_size_bytes: 5\n"
+        "model_uuid: m-1\n"
+        "prompts: null\n"
+        "run_id: r\n"
+        "signature:\n"
+        '  inputs: \'[{"type": "double", "name": "area", "required": true}, {"type": "object",\n'
+        '    "properties": {"n": {"type": "array", "items": {"type": "map", "values": {"type":\n'
+        '    "double"}}, "required": false}, "s": {"type": "string", "required": true}}, "name":\n'
+        '    "o", "required": false}, {"type": "any", "name": "\\u00e9", "required": true},\n'
+        '    {"type": "sparkml_vector", "name": "v", "required": true}]\'\n'
+        '  outputs: \'[{"name": "t", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape":\n'
+        '    [-1, 3]}}, {"name": "u", "type": "tensor", "tensor-spec": {"dtype": "str", "shape":\n'
+        "    [-1]}}]'\n"
+        '  params: \'[{"name": "k", "default": 3, "shape": null, "type": "integer"}, {"name":\n'
+        '    "d", "default": "2020-01-01T00:00:00", "shape": null, "type": "datetime"}, {"name":\n'
+        '    "l", "default": ["x"], "shape": [-1], "type": "string"}, {"name": "o", "default":\n'
+        '    {"s": "x"}, "shape": null, "type": "object", "properties": {"n": {"type": "array",\n'
+        '    "items": {"type": "map", "values": {"type": "double"}}, "required": false}, "s":\n'
+        '    {"type": "string", "required": true}}}]\'\n'
+        "type_hint_from_example: false\n"
+        "utc_time_created: '2026-11-26 12:00:00.000001'\n"
+        "vendor: 3\n"
     ),
     "a vendor's key": "flavors: {f: {}}\nutc_time_created: '2025-06-03 04:05:06.000007'\nvendor_key: {deep: [1, 2]}\nmodel_uuid: x\n",
     "anchors": (

@@ -355,7 +355,7 @@ def load_state_dict(state_dict_uri: str, *, trust: bool | None = None, **options
     try:
         loaded: dict[str, Any] = torch.load(file, **{**options, "weights_only": True})
     except pickle.UnpicklingError:
-        trust_of(trust).require(file, "a pickle of more than tensors")
+        trust_of(trust, file).require(file, "a pickle of more than tensors")
         loaded = torch.load(file, **{**options, "weights_only": False})
     return loaded
 

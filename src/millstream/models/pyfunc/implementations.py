@@ -37,10 +37,10 @@ class PythonImplementation:
     def __init__(self, model: Any, context: Any) -> None:
         self.raw = model
         self.context = context
-        self._hint = checked_hint(model)
-        self._predict = calling(_unwrapped(model.predict))
+        self._hint = hints.hint_to_check(called(model))
+        self._predict = calling(model.predict if self._hint is None else _unwrapped(model.predict))
         stream = getattr(model, "predict_stream", None)
-        self._stream = calling(_unwrapped(stream)) if stream is not None else None
+        self._stream = calling(stream) if stream is not None else None
 
     def predict(self, data: Any, params: dict[str, Any] | None) -> Any:
         if self._hint is not None:
@@ -55,7 +55,7 @@ class PythonImplementation:
 
 
 def _unwrapped(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A bound method without the check of type hints that MLflow wrapped around it: that is done here."""
+    """A bound method without the check that MLflow wrapped around it, where the hint is there to be checked here."""
     function = getattr(method, "__func__", None)
     if function is None or not getattr(function, "_is_pyfunc", False):
         return method
@@ -67,7 +67,7 @@ class LoadedImplementation:
     """What a loader module of the user's gave: any object with a method `predict` (or the one that MLmodel names)."""
 
     def __init__(self, model: Any, loader: str, predict_fn: str, stream_fn: str) -> None:
-        self.raw = model.get_raw_model() if hasattr(model, "get_raw_model") else model
+        self._model = model
         function = getattr(model, predict_fn, None)
         if not callable(function):
             raise InvalidValue(
@@ -76,6 +76,10 @@ class LoadedImplementation:
         self._function = function
         self._stream = getattr(model, stream_fn, None)
         self._takes_params = _takes_params(function)
+
+    @property
+    def raw(self) -> Any:
+        return self._model.get_raw_model() if hasattr(self._model, "get_raw_model") else self._model
 
     def predict(self, data: Any, params: dict[str, Any] | None) -> Any:
         if self._takes_params:
@@ -112,9 +116,3 @@ def called(model: Any) -> Callable[..., Any]:
     """The function whose parameters and hints are those of a PythonModel: the user's own."""
     function: Callable[..., Any] = model.func if isinstance(model, FunctionModel) else model.predict
     return function
-
-
-def checked_hint(model: Any) -> Any:
-    """The type hint that inputs of a PythonModel are checked against; None if it has none that says enough."""
-    hint = hints.hints_of(called(model)).inputs
-    return hint if not hints.is_from_example(hint) and hints.schema_of_hint(hint) is not None else None

@@ -21,7 +21,7 @@ from millstream.models.mlmodel import Model
 from millstream.models.pyfunc import code_models, implementations
 from millstream.models.pyfunc.loaded import Implementation, PyFuncModel
 from millstream.models.pyfunc.python_model import FunctionModel, PythonModelContext
-from millstream.models.trust import Trust, trust_of
+from millstream.models.trust import Trust, loading, trust_of
 
 logger = logging.getLogger("millstream")
 
@@ -68,8 +68,9 @@ def load_model(
     if not suppress_warnings:
         warn_of_differences(root)
     config = merged_config(entry.get("config"), model_config)
-    given = trust_of(trust)
-    implementation = alias.run_for_mlflow(lambda: load_implementation(root, metadata, entry, config, given))
+    given = trust_of(trust, root)
+    with loading(root, given):
+        implementation = alias.run_for_mlflow(lambda: load_implementation(root, metadata, entry, config, given))
     return PyFuncModel(metadata, implementation, root, config)
 
 
@@ -126,10 +127,14 @@ def _python_model(model: Any, artifacts: dict[str, str], config: dict[str, Any] 
 
 
 def _artifacts(root: Path, entry: dict[str, Any]) -> dict[str, str]:
-    return {
-        str(name): str(inside(root, str(where["path"])).absolute())
-        for name, where in (entry.get("artifacts") or {}).items()
-    }
+    written = entry.get("artifacts") or {}
+    if not isinstance(written, dict) or not all(
+        isinstance(where, dict) and "path" in where for where in written.values()
+    ):
+        raise InvalidValue(
+            f"The MLmodel in {str(root)!r} has artifacts that are no mapping of names to paths: {written!r:.200}."
+        )
+    return {str(name): str(inside(root, str(where["path"])).absolute()) for name, where in written.items()}
 
 
 def _from_module(
@@ -142,7 +147,15 @@ def _from_module(
         below if below is not None and below.is_file() else root / "MLmodel",
         f"what says to import and run the loader module {loader!r}",
     )
-    module = importlib.import_module(loader)
+    try:
+        module = importlib.import_module(loader)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{loader}.".startswith(f"{error.name}."):
+            raise  # of what the loader imports
+        raise InvalidValue(
+            f"The loader module {loader!r:.200} of the model is neither in its code/ nor installed here. Install the package that it "
+            "belongs to."
+        ) from error
     load = getattr(module, "_load_pyfunc", None)
     if load is None:
         raise InvalidValue(f"The loader module {loader!r} has no function _load_pyfunc(data_path).")

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import IO, Any, NamedTuple
 
 import cloudpickle
@@ -22,7 +22,7 @@ import cloudpickle
 from millstream import alias
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import hints
-from millstream.models.pyfunc.implementations import called, checked_hint
+from millstream.models.pyfunc.implementations import called
 from millstream.models.pyfunc.python_model import FunctionModel, PythonModel, PythonModelContext
 
 WRITTEN_AS: tuple[tuple[Any, str, str], ...] = (
@@ -77,7 +77,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 def dump(model: PythonModel, file: IO[bytes]) -> None:
     """Pickle a model. Raises InvalidValue naming what in it cannot be pickled."""
     root: Any = model
-    if not isinstance(model, FunctionModel) and checked_hint(model) is not None:
+    if not isinstance(model, FunctionModel) and hints.hint_to_check(called(model)) is not None:
         root = _Checked(model, tuple(_Wrapping(each) for each in _classes_with_predict(model)))
     try:
         with _hints_resolved(called(model)):
@@ -95,7 +95,7 @@ def dump(model: PythonModel, file: IO[bytes]) -> None:
 def _hints_resolved(function: Callable[..., Any]) -> Iterator[None]:
     """Type hints as objects while a function is pickled: the names in hints that are texts are not pickled along."""
     plain = inspect.unwrap(getattr(function, "__func__", function))
-    written = getattr(plain, "__annotations__", None)
+    written = plain.__annotations__ if isinstance(plain, FunctionType) else None
     try:
         resolved = typing.get_type_hints(plain) if written else None
     except (NameError, TypeError, AttributeError):  # then they say nothing here either
@@ -107,7 +107,7 @@ def _hints_resolved(function: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        plain.__annotations__ = written
+        plain.__annotations__ = written or {}
 
 
 def _classes_with_predict(model: PythonModel) -> list[type]:

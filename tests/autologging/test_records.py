@@ -1,0 +1,89 @@
+"""Every scenario records what the official autologgers record of it, but for the differences that are named.
+
+`golden/` holds what mlflow 3.17.2 recorded; `record.py` says how to make it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.autologging import scenarios
+from tests.autologging.conftest import INSTALLED
+from tests.autologging.differences import DIFFERENCES, expected
+
+HERE = Path(__file__).parent
+CASES = [(library, name) for library in INSTALLED for name in scenarios.names(library)]
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[[str], dict[str, Any]]:
+    """What we record of a library's scenarios, all run in one process."""
+
+    @cache
+    def record(library: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, str(HERE / "record.py"), "millstream", library],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "KERAS_BACKEND": "torch"},
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return record
+
+
+@cache
+def golden(library: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((HERE / "golden" / f"{library}.json").read_text())
+    return found
+
+
+def unlike(wanted: Any, got: Any, place: str = "") -> list[str]:
+    """Where two records differ; numbers may by what platforms differ."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return [
+            line
+            for key in sorted({*wanted, *got})
+            for line in unlike(wanted.get(key, "nothing"), got.get(key, "nothing"), f"{place}/{key}")
+        ]
+    if isinstance(wanted, list) and isinstance(got, list) and len(wanted) == len(got):
+        return [
+            line
+            for at, (one, other) in enumerate(zip(wanted, got, strict=True))
+            for line in unlike(one, other, f"{place}[{at}]")
+        ]
+    if isinstance(wanted, float) and isinstance(got, float) and math.isclose(wanted, got, rel_tol=1e-4, abs_tol=1e-9):
+        return []
+    return [] if wanted == got else [f"{place}: wanted {wanted!r}, got {got!r}"]
+
+
+@pytest.mark.parametrize(("library", "name"), CASES, ids=[name for _, name in CASES])
+def test_a_training_is_recorded_as_by_the_official_package(
+    library: str, name: str, recorded: Callable[[str], dict[str, Any]]
+) -> None:
+    assert not unlike(expected(library, name, golden(library)[name]), recorded(library)[name])
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=[each.reason[:40] for each in DIFFERENCES])
+def test_every_named_difference_is_one(difference: Any) -> None:
+    def changes(library: str, name: str) -> bool:
+        before = json.dumps(golden(library)[name], sort_keys=True)
+        record = json.loads(before)
+        difference.change(name, record)
+        return json.dumps(record, sort_keys=True) != before
+
+    for library in difference.libraries:
+        assert any(changes(library, name) for name in scenarios.names(library)), library
