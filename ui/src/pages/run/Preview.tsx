@@ -216,6 +216,9 @@ function Media({ data, path, children }: { data: ArrayBuffer; path: string; chil
   return url ? children(url) : null;
 }
 
+/** Put before a logged page: it loads nothing, from here or elsewhere. */
+const QUIET = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:">`;
+
 type Shown = "still" | "running" | "source";
 
 /** HTML: without scripts until its reader lets them run, and then in a frame without origin or connections. */
@@ -243,7 +246,7 @@ function Page({ html, path, place }: { html: string; path: string; place: Place 
       </div>
       {shown === "source" && <Text text={html} />}
       {shown === "still" && (
-        <iframe className={styles.frame} sandbox="" srcDoc={html} title={path} referrerPolicy="no-referrer" />
+        <iframe className={styles.frame} sandbox="" srcDoc={QUIET + html} title={path} referrerPolicy="no-referrer" />
       )}
       {shown === "running" && (
         <iframe
