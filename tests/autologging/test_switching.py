@@ -116,7 +116,9 @@ def test_what_is_no_setting_or_no_value_is_refused() -> None:
 
 
 def test_a_library_that_is_not_installed_says_how_to_install_it() -> None:
-    missing = next(flavor for flavor in LIBRARIES if flavor not in INSTALLED)
+    missing = next((flavor for flavor in LIBRARIES if flavor not in INSTALLED), None)
+    if missing is None:
+        pytest.skip("every library is installed here; `make test` runs this where some are not")
     with pytest.raises(MissingLibrary, match="pip install"):
         autologging.switch(missing)
     autologging.switch(missing, disable=True)

@@ -9,6 +9,7 @@ import pytest
 from millstream.client import MillstreamClient
 from millstream.entities import Webhook, WebhookAction, WebhookEntity, WebhookEvent, WebhookStatus
 from millstream.errors import InvalidState, InvalidValue, NotFound
+from millstream.store.search import tokens
 
 ADDRESS = "https://192.0.1.1/hook"
 """Public, and by number: no name server is asked."""
@@ -78,6 +79,10 @@ def test_lists_go_from_new_to_old_by_pages(client: MillstreamClient) -> None:
         client.list_webhooks(page_token="nonsense")
     with pytest.raises(InvalidValue, match="token"):
         client.list_webhook_deliveries(ids[0], page_token=first.token)
+    for values in ([], ["1"], [1, 2], [-1]):
+        made_up = tokens.encode(tokens.fingerprint("webhooks"), values)
+        with pytest.raises(InvalidValue, match="token"):
+            client.list_webhooks(page_token=made_up)
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "a b", "ü", "n" * 64, "a\n"])

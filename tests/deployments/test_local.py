@@ -155,6 +155,19 @@ def test_a_server_whose_starter_was_killed_is_ended_by_the_next_one(
     assert not orphan.is_alive()
 
 
+def test_a_starter_that_was_killed_at_its_last_step_costs_no_server(
+    client: Client, models: Path, tmp_path: Path
+) -> None:
+    client.create_deployment("m", str(models / "double"))
+    folder = records.Folder(tmp_path / "state")
+    running = folder.deployment("m").process
+    folder.note_starting("m", running)  # the record is there, and the note about its start too
+    with pytest.raises(ServerFailed):
+        client.update_deployment("m", str(models / "missing"))
+    assert running.is_alive()
+    assert values(client, "m") == [2.0, 4.0]
+
+
 def test_another_process_with_the_same_number_is_left_alone() -> None:
     mine = Process(os.getpid(), 1.0)  # started long before us
     assert not mine.is_alive()

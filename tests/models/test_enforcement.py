@@ -252,6 +252,20 @@ def test_a_dict_of_arrays_is_columns_unless_the_model_takes_lists() -> None:
     assert len(enforce_inputs(arrays, schema)) == 1
 
 
+def test_rows_of_different_lengths_are_filled_up() -> None:
+    schema = Schema([ColSpec("double"), ColSpec("double")])
+    assert enforce_inputs([[1.5, 2.5], [3.5]], schema).iloc[1].isna().tolist() == [False, True]
+
+
+def test_missing_values_do_not_become_integers() -> None:
+    schema = Schema([TensorSpec(np.dtype("int64"), (-1,))])
+    assert "missing" in message_of(pd.DataFrame({"a": [1.0, np.nan]}), schema)
+
+
+def test_a_frame_inside_of_a_dict_is_no_column() -> None:
+    message_of({"x": pd.DataFrame({"q": [1]}), "n": [1]}, NUMBERS)
+
+
 def test_rows_of_different_sizes_fit_an_open_dimension() -> None:
     ragged = np.array([np.zeros(2), np.zeros(3)], dtype=object)
     schema = Schema([TensorSpec(np.dtype(object), (-1, -1))])

@@ -223,11 +223,15 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         "signature: text",
         'signature: {inputs: \'[{"type": "nope"}]\'}',
         "signature: {inputs: [1]}",
+        "flavors: {f: {x: !!int x}}",
+        "flavors: {f: {x: !!bool x}}",
+        "flavors: {f: {x: !!timestamp x}}",
+        "flavors: {f: {x: !!float {}}}",
         "[1, 2]: 3\n{}: 4",
         "flavors: {f: 0x}\nutc_time_created: 2020-99-99 00:00:00\n",
         "\x00",
     ],
-    ids=range(23),
+    ids=range(27),
 )
 def test_a_broken_or_hostile_file_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str

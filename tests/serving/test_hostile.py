@@ -115,6 +115,8 @@ def _json_bodies() -> Iterator[tuple[str, str, bytes]]:
     for key in ("params", "nobody reads this"):
         deep = b"[" * 150 + b"]" * 150
         yield f"150 deep in {key}", JSON, b'{"inputs":{"a":[1],"b":[2]},"%s":%s}' % (key.encode(), deep)
+    yield "NUL in a text", JSON, b'{"dataframe_records":[{"a":1,"b":2,"c":"x\\u0000"}]}'
+    yield "NUL in a name", JSON, b'{"dataframe_records":[{"a":1,"b":2,"\\u0000":1}]}'
     yield "half of a surrogate pair", JSON, b'{"dataframe_records":[{"a":"\\ud800","b":1}]}'
     yield "not UTF-8", JSON, b'{"inputs":{"a":["\xff\xfe"],"b":[1]}}'
     yield "NUL byte", JSON, b'{"inputs":\0}'

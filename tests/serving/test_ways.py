@@ -109,7 +109,7 @@ def assert_same(one: Any, other: Any) -> None:
     for name in one.columns:
         left, right = one[name].to_numpy(), other[name].to_numpy()
         if left.dtype.hasobject:
-            assert [(type(v), v) for v in left.tolist()] == [(type(v), v) for v in right.tolist()]
+            assert [(type(v), repr(v)) for v in left.tolist()] == [(type(v), repr(v)) for v in right.tolist()]
         else:
             assert left.tobytes() == right.tobytes(), name
 
@@ -172,7 +172,6 @@ def test_types_that_json_has_not_have_no_short_way(kind: str) -> None:
     assert not columns.takes(Schema([ColSpec(kind, "a")]))
     assert not columns.takes(Schema([ColSpec("double", "a", required=False)]))
     assert not columns.takes(Schema([ColSpec("double")]))
-    assert not columns.takes(None)
     assert columns.takes(Schema([ColSpec(DataType.double, "a")]))
 
 
@@ -188,6 +187,15 @@ def test_frames_of_the_short_way_can_be_written_to() -> None:
             frame.to_numpy(copy=True)[0, 0] = 8
             if decoded.table.matrix is not None:
                 decoded.table.matrix[0, 0] = 9
+
+
+def test_a_backslash_before_letters_is_no_nul() -> None:
+    model = Keeping(ModelSignature(Schema([ColSpec("string", "s")])))
+    scorer = Scorer(model)
+    scorer.predict(scorer.read(json.dumps({"inputs": {"s": ["\\u0000"]}}).encode(), Form.JSON))
+    assert model.given["s"].tolist() == ["\\u0000"]
+    with pytest.raises(MillstreamError, match="NUL"):
+        scorer.read(json.dumps({"inputs": {"s": ["\0"]}}).encode(), Form.JSON)
 
 
 def test_params_are_read_on_the_short_way_and_dropped_without_a_schema_for_them() -> None:
@@ -285,6 +293,7 @@ def test_an_estimator_that_looks_at_its_columns_gets_its_frame(tmp_path: Any) ->
     for number, estimator in enumerate((chosen, first, framed)):
         scorer = Scorer(_loaded(estimator, tmp_path / str(number)))
         assert scorer._matrix is None
+        assert not scorer.is_quick, "it may hold code of the user"
         assert (
             len(json.loads(scorer.answer(b'{"inputs": {"p": [1], "q": [0], "r": [2]}}', Form.JSON))["predictions"]) == 1
         )

@@ -128,7 +128,7 @@ class _Canvas:
 
     def png(self) -> bytes:
         out = io.BytesIO()
-        self._image.reduce(2).save(out, "PNG", compress_level=3)
+        self._image.reduce(2).save(out, "PNG", compress_level=1)
         return out.getvalue()
 
 

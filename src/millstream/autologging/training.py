@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 import logging
 import numbers
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from millstream.autologging import sessions
@@ -108,8 +111,11 @@ class Training:
         self.kwargs = dict(kwargs)
         self.model_id: str | None = None
         """The logged model that this training makes, if it makes one; metrics belong to it."""
+        self._files: dict[str, bytes] = {}
         self.inputs: list[DatasetInput] = []
         """The datasets that were recorded."""
+        self._whole: Training | None = None
+        """What this is a part of; the run is that one's."""
         self._opened: OpenRun | None = None
         self._is_ours = False
         self._no_run: Exception | None = None
@@ -154,8 +160,7 @@ class Training:
     ) -> Any:
         """Call another function that this training consists of, observed, and record it in the same run and model."""
         part = Training(self.recording, original, args, kwargs)
-        part._opened, part._is_ours, part._errors = self._opened, self._is_ours, self._errors
-        part.model_id = self.model_id
+        part._whole, part._errors, part.model_id = self, self._errors, self.model_id
         return part._observed(observe)
 
     def _observed(self, observe: Observer) -> Any:
@@ -173,6 +178,8 @@ class Training:
                     steps.send(result)
                 except StopIteration:
                     pass
+            with self.attempt("the files of the run"):
+                self._store_files()
         return result
 
     def _begin(self, observe: Observer) -> Steps | None:
@@ -181,6 +188,8 @@ class Training:
             with quietly():
                 steps = observe(self)
                 next(steps)
+                with self.attempt("the files of the run"):
+                    self._store_files()
                 return steps
         except Exception as error:
             self.args, self.kwargs = args, kwargs  # as the user gave them
@@ -221,6 +230,9 @@ class Training:
 
     def start(self, tags: Mapping[str, str] | None = None) -> OpenRun:
         """The run to record in: the active one, which gets the tags, or a new one that has them from its beginning."""
+        if self._whole is not None:
+            self._opened = self._whole.start(tags)
+            self._is_ours = self._whole._is_ours
         if self._opened is not None:
             return self._opened
         if self._no_run is not None:
@@ -288,15 +300,33 @@ class Training:
                     self.series(key, dataset)(float(value), step)
 
     def log_text(self, text: str, file: str) -> None:
-        self.opened.client.log_text(self.run_id, text, file)
+        self.log_bytes(text.encode("utf-8", "replace"), file)
 
     def log_dict(self, content: Mapping[str, Any], file: str) -> None:
-        self.opened.client.log_dict(self.run_id, content, file)
+        import json
+
+        self.log_text(json.dumps(content, indent=2, default=str), file)
 
     def log_bytes(self, content: bytes, file: str) -> None:
-        import io
+        """Store a file of the run; it is so when the step of the observer ends, together with others."""
+        (self._whole or self)._files[file] = content
 
-        self.opened.client.log_stream(self.run_id, io.BytesIO(content), file)
+    def _store_files(self) -> None:
+        """Store the files that wait: a disk is asked to keep them once, and a remote store takes several at a time."""
+        files, self._files = self._files, {}
+        if not files:
+            return
+        opened = self.opened
+        if len(files) == 1:
+            ((file, content),) = files.items()
+            opened.client.log_stream(opened.run_id, io.BytesIO(content), file)
+            return
+        with tempfile.TemporaryDirectory(prefix="millstream-files-") as folder:
+            for file, content in files.items():
+                path = Path(folder, file)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            opened.client.log_artifacts(opened.run_id, folder)
 
     def log_dataset(
         self, data: Any, context: str, targets: Any = None, name: str | None = None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from millstream.cli.experiments import open_client
 from millstream.cli.output import json_option, print_json, print_table, show_time
+from millstream.client.paging import gather
 
 if TYPE_CHECKING:
-    from millstream.entities import ModelVersion, PagedList, RegisteredModel, RegistryChange
+    from millstream.entities import ModelVersion, RegisteredModel, RegistryChange
 
-T = TypeVar("T")
 
 _name = click.argument("name")
 _version = click.argument("version")
@@ -53,7 +52,7 @@ def register(model_uri: str, name: str, as_json: bool) -> None:
 def search(filter_string: str, order_by: tuple[str, ...], max_results: int | None, as_json: bool) -> None:
     """List registered models."""
     client = open_client()
-    found: list[RegisteredModel] = _all(
+    found: list[RegisteredModel] = gather(
         lambda size, token: client.search_registered_models(filter_string, size, order_by, token), max_results, 1000
     )
     if as_json:
@@ -88,7 +87,7 @@ def versions(name: str, filter_string: str, order_by: tuple[str, ...], max_resul
     quoted = f'"{name}"' if "'" in name else f"'{name}'"
     wanted = f"name = {quoted}" + (f" AND ({filter_string})" if filter_string else "")
     order = list(order_by) or ["version_number DESC"]
-    found: list[ModelVersion] = _all(
+    found: list[ModelVersion] = gather(
         lambda size, token: client.search_model_versions(wanted, size, order, token), max_results, 10_000
     )
     for each in found:
@@ -245,7 +244,7 @@ def history(name: str, version: str | None, max_results: int | None, as_json: bo
     A model that was deleted keeps its history.
     """
     client = open_client()
-    found: list[RegistryChange] = _all(
+    found: list[RegistryChange] = gather(
         lambda size, token: client.get_model_history(name, version, size, token), max_results, 1000
     )
     if as_json:
@@ -294,19 +293,6 @@ def delete(name: str, version: str | None, comment: str | None, yes: bool, as_js
     else:
         client.delete_model_version(name, version, comment=comment)
     _say({"name": name, "version": version}, f"{_called(name, version)} is deleted.", as_json)
-
-
-def _all(page: Callable[[int, str | None], PagedList[T]], most: int | None, at_once: int) -> list[T]:
-    """Every item of a search, page by page."""
-    found: list[T] = []
-    token: str | None = None
-    while most is None or len(found) < most:
-        some = page(at_once if most is None else min(at_once, most - len(found)), token)
-        found += some
-        token = some.token
-        if not token:
-            break
-    return found
 
 
 def _called(name: str, version: str | None) -> str:

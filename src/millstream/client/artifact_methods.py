@@ -36,7 +36,7 @@ class ArtifactMethods:
         root = self._roots.get(run_id)
         if root is None:
             root = self.get_run(run_id).info.artifact_uri or ""
-            self._know_root(run_id, root)
+            self.know_artifact_root(run_id, root)
         return open_repository(root, tracking_uri=self.tracking_uri)
 
     def _model_repository(self, model_id: str) -> Repository:
@@ -45,10 +45,11 @@ class ArtifactMethods:
         root = self._roots.get(model_id)
         if root is None:
             root = self.get_logged_model(model_id).artifact_location
-            self._know_root(model_id, root)
+            self.know_artifact_root(model_id, root)
         return open_repository(root, tracking_uri=self.tracking_uri)
 
-    def _know_root(self, owner_id: str, root: str) -> None:
+    def know_artifact_root(self, owner_id: str, root: str) -> None:
+        """Keep where a run's or a model's artifacts are, so that it need not be asked for."""
         if len(self._roots) >= MOST_KNOWN_ROOTS:
             self._roots.clear()
         self._roots[owner_id] = root

@@ -186,7 +186,7 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
         user_id = str((tags or {}).get(USER_TAG, "unknown"))
         run = self._recorder.create_run(str(experiment_id), run_name or "", tags, start_time, user_id)
         if run.info.artifact_uri:
-            self._know_root(run.info.run_id, run.info.artifact_uri)
+            self.know_artifact_root(run.info.run_id, run.info.artifact_uri)
         return _whole(run)
 
     def get_run(self, run_id: str) -> Run:

@@ -97,7 +97,8 @@ class LocalDeploymentClient(BaseDeploymentClient):
         with self._folder.changing(name):
             if endpoint is not None:
                 self._folder.endpoint(endpoint)
-            if any(each.name == name and each.process.is_alive() for each in self._folder.deployments()):
+            old = self._folder.find_deployment(name)
+            if old is not None and old.process.is_alive():
                 raise records.DeploymentExists(name)
             self._folder.end_leftover(name)
             self._folder.forget_deployment(name)
@@ -162,9 +163,9 @@ class LocalDeploymentClient(BaseDeploymentClient):
         """End the server and forget it; a name that is not there is no error."""
         with self._folder.changing(name):
             self._folder.end_leftover(name)
-            try:
-                old = self._folder.deployment(name)
-            except records.DeploymentNotFound:
+            old = self._folder.find_deployment(name)
+            if old is None:
+                self._folder.forget_deployment(name)  # what one that did not start has left
                 return
             _check_endpoint(old, endpoint)
             old.process.stop()

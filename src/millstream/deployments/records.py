@@ -99,9 +99,12 @@ class Folder:
     def deployment_folder(self, name: str) -> Path:
         return self._root / "deployments" / check_name(name)
 
+    def find_deployment(self, name: str) -> Deployment | None:
+        return _read(self.deployment_folder(name) / "deployment.json", Deployment)
+
     def deployment(self, name: str) -> Deployment:
         """Raises DeploymentNotFound."""
-        found = _read(self.deployment_folder(name) / "deployment.json", Deployment)
+        found = self.find_deployment(name)
         if found is None:
             raise DeploymentNotFound(name)
         return found
@@ -122,9 +125,12 @@ class Folder:
         """End a server that somebody started and did not live to see answering."""
         file = self.deployment_folder(name) / "starting.json"
         process = _read(file, Process)
-        if process is not None:
+        if process is None:
+            return
+        kept = self.find_deployment(name)
+        if kept is None or kept.process != process:
             process.stop()
-            self.started(name)
+        self.started(name)
 
     def started(self, name: str) -> None:
         """The server that was starting has a record of its own, or is gone."""

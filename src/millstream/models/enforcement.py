@@ -251,7 +251,7 @@ def _as_frame(data: Any, schema: Schema) -> pd.DataFrame:
         if kind == "array" and data.ndim:
             return pd.DataFrame(data)
         if isinstance(data, list):
-            return pd.DataFrame(data)
+            return pd.DataFrame(_padded(data))
         if isinstance(data, numbers.Number | str | bytes | dt.date | np.generic) or kind == "array":
             return pd.DataFrame([data])
     except (TypeError, ValueError) as error:
@@ -261,6 +261,16 @@ def _as_frame(data: Any, schema: Schema) -> pd.DataFrame:
     )
 
 
+def _padded(rows: list[Any]) -> list[Any]:
+    """Rows of different lengths filled up with None, which pandas does no longer do by itself."""
+    if not all(isinstance(row, list) or (kind_of(row) == "array" and row.ndim) for row in rows):
+        return rows
+    width = max(map(len, rows), default=0)
+    if all(len(row) == width for row in rows):
+        return rows
+    return [[*row, *[None] * (width - len(row))] for row in rows]
+
+
 def _of_mapping(data: Mapping[Any, Any], schema: Schema) -> pd.DataFrame:
     """One row if the model takes arrays or objects, or if all values are single or lists of text; else columns."""
     import pandas as pd
@@ -268,9 +278,10 @@ def _of_mapping(data: Mapping[Any, Any], schema: Schema) -> pd.DataFrame:
     takes_compound = any(isinstance(each.type, Array | Object) for each in schema.inputs)
     if takes_compound or all(_is_single(value) for value in data.values()):
         return pd.DataFrame([dict(data)])
-    return pd.DataFrame(
-        {name: value.tolist() if getattr(value, "ndim", 0) > 1 else value for name, value in data.items()}
-    )
+    columns = {
+        name: value.tolist() if kind_of(value) == "array" and value.ndim > 1 else value for name, value in data.items()
+    }
+    return pd.DataFrame(columns)
 
 
 def _is_single(value: Any) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from millstream.errors import InvalidValue
+from millstream.errors import InvalidValue, MissingLibrary
 from millstream.models import skops_files
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def write(model: Any, root: Path, chosen: str | None, trusted_types: Sequence[st
         try:
             types = skops_files.write(model, root / FILES["skops"], trusted_types or ())
             return {"serialization_format": "skops", "skops_trusted_types": types or None}
-        except skops_files.NotExpressible as reason:
+        except (skops_files.NotExpressible, MissingLibrary) as reason:
             if chosen is not None:
                 raise
             _logger.warning(

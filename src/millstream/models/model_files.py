@@ -71,8 +71,8 @@ def check_zip(file: Path, kind: str, may_be_pickle: Callable[[str], bool] = lamb
     Args:
         may_be_pickle: whether a member of this name is read by something that cannot run it (TorchScript's own reader).
     Raises:
-        BrokenModelFile: no zip file, over 10,000 members, more than 100 times its size, a name that leaves the archive, or
-            a pickle among the members.
+        BrokenModelFile: no zip file, over 10,000 members, more than 100 times its size, a name that leaves the archive or
+            is there twice, or a pickle among the members.
     """
     with reading(file, kind), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -81,6 +81,8 @@ def check_zip(file: Path, kind: str, may_be_pickle: Callable[[str], bool] = lamb
         total = sum(member.file_size for member in members)
         if total > max(FREE_BYTES, MAX_RATIO * file.stat().st_size):
             raise BrokenModelFile(file, kind, f"it unpacks to {total} bytes, over {MAX_RATIO} times its size")
+        if len({member.filename.lower() for member in members}) < len(members):
+            raise BrokenModelFile(file, kind, "it has two members of one name, and readers differ in which they take")
         for member in members:
             _check_member(file, kind, archive, member, may_be_pickle)
 

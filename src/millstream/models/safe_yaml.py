@@ -46,9 +46,13 @@ def read_mapping(text: str, what: str) -> dict[str, Any]:
             found = loader.construct_document(node)
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+    except (yaml.YAMLError, *_OF_CONSTRUCTORS) as error:
         raise HostileYaml(what, " ".join(str(error).split())[:300]) from None
     return {str(key): value for key, value in found.items()}
+
+
+_OF_CONSTRUCTORS = (ValueError, TypeError, OverflowError, LookupError, AttributeError)
+"""What PyYAML raises besides for a tagged value that is not of its tag, such as `!!int x`, `!!bool x`, `!!timestamp x`."""
 
 
 def _check_depth(text: str, loader_class: Any, what: str) -> None:

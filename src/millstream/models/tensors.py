@@ -120,6 +120,9 @@ def _of_column(column: pd.Series, spec: TensorSpec, where: str) -> np.ndarray[An
     else:
         raise Mismatch(where, type(first).__name__, repr(spec), "Give numbers, lists or arrays as cells.")
     try:
-        return np.array(cells, dtype=spec.type).reshape(spec.shape)
+        array = np.array(cells)
+        if spec.type.kind in "iu" and array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise Mismatch(where, "numbers with missing or infinite values", repr(spec), "Fill them.")
+        return array.astype(spec.type).reshape(spec.shape)
     except (TypeError, ValueError) as error:
         raise Mismatch(where, f"cells that make no such array ({error})", repr(spec)) from None

@@ -88,11 +88,12 @@ def check_script(file: Path, trust: Trust) -> None:
     Its pickles are read by PyTorch's own reader in C++, which makes tensors and the classes that the file itself defines.
     """
     kind = "a TorchScript file"
-    check_zip(file, kind, may_be_pickle=lambda name: name.endswith((".pkl", ".debug_pkl")))
+    check_zip(file, kind, may_be_pickle=lambda name: name.lower().endswith((".pkl", ".debug_pkl")))
     with reading(file, kind), zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
-            content = archive.read(name) if name.endswith((".py", ".pkl")) else b""
-            reason = _script_reason(content.decode()) if name.endswith(".py") else None
+            ending = name.lower().rpartition(".")[2]  # PyTorch finds members whatever their case
+            content = archive.read(name) if ending in ("py", "pkl") else b""
+            reason = _script_reason(content.decode()) if ending == "py" else None
             if b"torch.classes." in content and b"torch.classes.quantized." not in content:
                 reason = "uses compiled classes"
             if reason is not None:
@@ -114,7 +115,7 @@ def check_program(file: Path, trust: Trust) -> None:
     import torch
 
     kind = "an exported PyTorch program"
-    check_zip(file, kind, may_be_pickle=lambda name: False)
+    check_zip(file, kind)
     with reading(file, kind), zipfile.ZipFile(file) as archive:
         reason = None
         for name in archive.namelist():

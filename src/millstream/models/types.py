@@ -112,7 +112,7 @@ class TensorSpec(Struct, frozen=True):
         if not isinstance(spec, Mapping) or not {"dtype", "shape"} <= spec.keys():
             raise InvalidValue(f"The JSON of a tensor needs a `tensor-spec` with `dtype` and `shape`: {form!r:.200}")
         try:
-            dtype = np.dtype(spec["dtype"])
+            dtype = np.dtype(str(spec["dtype"]))
             shape = tuple(int(size) for size in spec["shape"])
         except (TypeError, ValueError) as error:
             raise InvalidValue(f"The JSON of a tensor is not understood ({error}): {form!r:.200}") from None

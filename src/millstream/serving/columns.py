@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from millstream.models.types import ColSpec, DataType, Schema
-from millstream.serving.forms import MAX_DEPTH
+from millstream.serving.forms import MAX_DEPTH, NUL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +91,8 @@ class Columns:
         """The request's columns and its `params`; None if it has to go the general way."""
         import numpy as np
 
+        if NUL in body:
+            return None
         try:
             value: Any = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -182,11 +184,10 @@ _ARROW = {
 """Names of Arrow's types; text is left to `to_pandas`."""
 
 
-def takes(schema: Schema | None) -> bool:
+def takes(schema: Schema) -> bool:
     """Whether a schema has the short way: named, required columns of scalar types that JSON has, and not too many."""
     return (
-        schema is not None
-        and len(schema.inputs) <= MAX_COLUMNS
+        len(schema.inputs) <= MAX_COLUMNS
         and all(
             isinstance(spec, ColSpec) and spec.required and isinstance(spec.name, str)
             and isinstance(spec.type, DataType) and spec.type in _PYTHON

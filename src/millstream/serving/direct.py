@@ -42,9 +42,14 @@ def flavor_of(model: Any) -> str | None:
     return name if name in PURE else None
 
 
-def is_pure(model: Any) -> bool:
-    """Whether predicting is computing and nothing else, so that it cannot wait for something."""
-    return flavor_of(model) is not None
+def is_pure(model: Any, takes_matrices: bool) -> bool:
+    """Whether predicting is computing and nothing else, so that it cannot wait for something.
+
+    Args:
+        takes_matrices: `matrix_function` knows the model; an estimator of scikit-learn that it does not know may hold the user's code.
+    """
+    flavor = flavor_of(model)
+    return flavor is not None and (flavor != "sklearn" or takes_matrices)
 
 
 def matrix_function(model: Any, names: pd.Index, dtype: np.dtype[Any]) -> Callable[[np.ndarray[Any, Any]], Any] | None:

@@ -127,10 +127,17 @@ def load(body: bytes) -> Any:
     """Any JSON value, with the bare tokens NaN and Infinity that Python's encoder writes.
 
     Raises:
-        BadRequest: not JSON, not UTF-8, or nested too deeply.
+        BadRequest: not JSON, not UTF-8, nested too deeply, or with the character NUL in a text (numpy would cut it off).
     """
     if _is_deep(body):
         raise BadRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    value = _decode(body)
+    if NUL in body and _holds_nul(value):
+        raise BadRequest("A text holds the character NUL, which no text may contain.")
+    return value
+
+
+def _decode(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -143,6 +150,18 @@ def load(body: bytes) -> Any:
     except ValueError as error:
         raise BadRequest(f"The body is not JSON: {error}.") from None
     return value
+
+
+NUL = b"\\u0000"
+"""How JSON spells the character; the same bytes may be a backslash and letters."""
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any("\0" in key or _holds_nul(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(_holds_nul(item) for item in value)
+    return isinstance(value, str) and "\0" in value
 
 
 def _is_deep(body: bytes) -> bool:

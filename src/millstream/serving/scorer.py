@@ -67,6 +67,8 @@ class Scorer:
     Args:
         model: loaded.
         name: the URI of what was loaded, for logs.
+    Attributes:
+        is_quick: predicting is computing and nothing else, so that it cannot wait for something.
     """
 
     def __init__(self, model: Model, options: Options | None = None, *, name: str = "") -> None:
@@ -74,15 +76,18 @@ class Scorer:
         self.name = name
         self.options = options or Options()
         self.wanted = wanted_of(model)
-        self.is_quick = direct.is_pure(model)
-        self._columns = Columns(self.wanted.schema) if self._has_short_way() and self.wanted.schema else None
+        self._columns = self._short_way()
         self._matrix = self._matrix_function()
+        self.is_quick = direct.is_pure(model, self._matrix is not None)
 
-    def _has_short_way(self) -> bool:
-        return not self.wanted.is_from_type_hint and columns.takes(self.wanted.schema)
+    def _short_way(self) -> Columns | None:
+        schema = self.wanted.schema
+        if schema is None or self.wanted.is_from_type_hint or not columns.takes(schema):
+            return None
+        return Columns(schema)
 
     def _matrix_function(self) -> Callable[[np.ndarray[Any, Any]], Any] | None:
-        if self._columns is None or self._columns.common is None:
+        if self._columns is None or self._columns.common is None or self.wanted.params is not None:
             return None
         return direct.matrix_function(self.model, self._columns.names, self._columns.common)
 
@@ -131,7 +136,7 @@ class Scorer:
         table = request.table
         try:
             if table is not None:
-                if self._matrix is not None and table.matrix is not None and request.params is None:
+                if self._matrix is not None and table.matrix is not None:
                     return self._matrix(table.matrix)
                 return self.model.predict(table.frame(), request.params)
             return self.model.predict(request.data, request.params)

@@ -209,13 +209,21 @@ def page(
 ) -> PagedList[WebhookDelivery]:
     """Deliveries to one webhook, the newest event first."""
     search = tokens.fingerprint("webhook deliveries", webhook_id, status)
-    before = tokens.decode(page_token, search)[0] if page_token else _FIRST_PAGE
-    if type(before) is not int:
-        raise InvalidValue("The page token is not one of this list's. Start again without a token.")
+    before = position(page_token, search)
     statuses = [status.number] if status is not None else [each.number for each in _STATUSES]
     rows = session.rows(_PAGE, webhook=webhook, before=before, statuses=statuses, limit=max_results + 1)
     more = tokens.encode(search, [rows[max_results - 1][0]]) if len(rows) > max_results else None
     return PagedList([_delivery(webhook_id, row) for row in rows[:max_results]], more)
+
+
+def position(page_token: str, search: str) -> int:
+    """The key that a page, newest first, begins below."""
+    if not page_token:
+        return _FIRST_PAGE
+    values = tokens.decode(page_token, search)
+    if len(values) != 1 or type(values[0]) is not int or not 0 <= values[0] <= _FIRST_PAGE:
+        raise InvalidValue("The page token is not one of this list's. Start again without a token.")
+    return int(values[0])
 
 
 def redeliver(session: Session, webhook: int, webhook_id: str, delivery_id: str) -> WebhookDelivery:

@@ -32,7 +32,6 @@ MAX_PAGE = 1000
 DEFAULT_PAGE = 100
 MAX_DESCRIPTION = 5000
 MAX_SECRET = 1000
-_FIRST_PAGE = 2**63 - 1
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _STATUSES = tuple(WebhookStatus)
 
@@ -117,7 +116,7 @@ class SqlWebhookStore:
         """The newest first."""
         limit = _page_size(max_results)
         search = tokens.fingerprint("webhooks")
-        before = _position(page_token, search)
+        before = outbox.position(page_token, search)
         with self.db.read() as session:
             rows = session.rows(_PAGE, before=before, limit=limit + 1)
             more = tokens.encode(search, [rows[limit - 1][0]]) if len(rows) > limit else None
@@ -249,15 +248,6 @@ def _page_size(max_results: int) -> int:
     if not 0 <= max_results <= MAX_PAGE:
         raise InvalidValue(f"max_results must be between 1 and {MAX_PAGE}.")
     return max_results or DEFAULT_PAGE
-
-
-def _position(page_token: str, search: str) -> int:
-    if not page_token:
-        return _FIRST_PAGE
-    values: list[Any] = tokens.decode(page_token, search)
-    if len(values) != 1 or type(values[0]) is not int or not 0 <= values[0] <= _FIRST_PAGE:
-        raise InvalidValue("The page token is not one of this list's. Start again without a token.")
-    return int(values[0])
 
 
 # ---------------------------------------------------------------- reading

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
-from millstream.entities import MODEL_VERSIONS_TAG, ModelVersion, PagedList, RegisteredModel
+from millstream.client.paging import gather
+from millstream.entities import MODEL_VERSIONS_TAG, ModelVersion, RegisteredModel
 from millstream.errors import AlreadyExists
 from millstream.tracking import uris
-
-T = TypeVar("T")
 
 AWAIT_REGISTRATION_S = 300
 _MODELS_AT_ONCE = 1000
@@ -100,7 +99,7 @@ def search_registered_models(
 ) -> list[RegisteredModel]:
     """Registered models that match a filter such as `name LIKE 'a%' AND tags.team = 'x'`; all unless `max_results` is given."""
     search = uris.client().search_registered_models
-    return _all(lambda size, token: search(filter_string, size, order_by, token), max_results, _MODELS_AT_ONCE)
+    return gather(lambda size, token: search(filter_string, size, order_by, token), max_results, _MODELS_AT_ONCE)
 
 
 def search_model_versions(
@@ -108,19 +107,7 @@ def search_model_versions(
 ) -> list[ModelVersion]:
     """Versions that match a filter such as `name = 'a' AND version_number > 3`; all unless `max_results` is given."""
     search = uris.client().search_model_versions
-    return _all(lambda size, token: search(filter_string, size, order_by, token), max_results, _VERSIONS_AT_ONCE)
-
-
-def _all(page: Callable[[int, str | None], PagedList[T]], most: int | None, at_once: int) -> list[T]:
-    found: list[T] = []
-    token: str | None = None
-    while most is None or len(found) < most:
-        some = page(at_once if most is None else min(at_once, most - len(found)), token)
-        found += some
-        token = some.token
-        if not token:
-            break
-    return found
+    return gather(lambda size, token: search(filter_string, size, order_by, token), max_results, _VERSIONS_AT_ONCE)
 
 
 def set_model_version_tag(

@@ -117,6 +117,8 @@ def _create(experiment_id: str | None, run_name: str | None, parent: str | None,
         tags=tags,
         user_id=tags.get("mlflow.user", ""),
     )
+    if run.info.artifact_uri:  # an offline run has none yet
+        client.know_artifact_root(run.info.run_id, run.info.artifact_uri)
     return OpenRun(_as_active(run), client, recorder)
 
 

@@ -206,6 +206,24 @@ def skops_member(name: str, content: Callable[[Path], bytes]) -> Build:
     return build
 
 
+def twice(root: Path, canary: Path) -> None:
+    """Readers differ in which of two members of one name they take: what was checked must be what is read."""
+    import warnings
+
+    from sklearn.preprocessing import StandardScaler
+
+    file = _skops(StandardScaler().fit([[1.0], [2.0]]), root)
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr("Schema.JSON", b"{}")
+    write_mlmodel(
+        root,
+        "sklearn",
+        {"pickled_model": "model.skops", "serialization_format": "skops"},
+        {"model_path": "model.skops"},
+    )
+
+
 def zip_bomb(root: Path, canary: Path) -> None:
     with zipfile.ZipFile(root / "model.skops", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("schema.json", b" " * (64 << 20))
@@ -579,6 +597,7 @@ ATTACKS = (
     Attack("skops with a pickled member", "sklearn", skops_member("x.npy", bomb), BROKEN),
     Attack("skops with a member above it", "sklearn", skops_member("../../evil.py", lambda canary: b"x"), BROKEN),
     Attack("skops with an absolute member", "sklearn", skops_member("/tmp/evil.py", lambda canary: b"x"), BROKEN),
+    Attack("zip with a member twice", "sklearn", twice, BROKEN),
     Attack("zip bomb", "sklearn", zip_bomb, BROKEN),
     Attack("zip of many members", "sklearn", many_members, BROKEN),
     Attack("tree with forged nodes", "sklearn", forged_tree, "nodes that are not there"),

@@ -74,7 +74,8 @@ def test_the_section_and_the_files_are_those_of_the_format(saved: Saved) -> None
 
 
 def test_the_environment_is_written_beside(saved: Saved) -> None:
-    requirements = (saved.path / "requirements.txt").read_text().splitlines()
+    written = (saved.path / "requirements.txt").read_text().splitlines()
+    requirements = [line for line in written if not line.startswith("#")]
     conda = yaml.safe_load((saved.path / "conda.yaml").read_text())
     python = yaml.safe_load((saved.path / "python_env.yaml").read_text())
     for line in saved.api.get_default_pip_requirements():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -397,11 +398,23 @@ def test_a_pipeline_without_a_text_categorizer_is_no_function(tmp_path: Path) ->
 def test_a_library_that_is_absent_is_named_with_its_install_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(MissingLibrary, match="pip install lightgbm"):
         millstream.lightgbm.save_model(object(), tmp_path / "model")
+
+
+def test_without_skops_an_estimator_is_pickled_and_says_so(
+    tmp_path: Path, all_saved: Callable[[str], Saved], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = all_saved("sklearn").model
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+    with caplog.at_level(logging.WARNING):
+        millstream.sklearn.save_model(model, tmp_path / "model", pip_requirements=["numpy"])
+    assert "pip install skops" in caplog.text
+    assert (tmp_path / "model" / "model.pkl").exists()
+    with pytest.raises(MissingLibrary, match="skops"):
+        millstream.sklearn.save_model(model, tmp_path / "other", serialization_format="skops")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_model_of_another_flavor_is_not_found(all_saved: Callable[[str], Saved]) -> None:

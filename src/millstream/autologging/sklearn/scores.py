@@ -36,7 +36,6 @@ def log(training: Training, data: Data, dataset: tuple[str, str] | None) -> None
     if is_classifier(estimator):
         predicted = estimator.predict(data.x)
         metrics = _classifier(training, estimator, data, predicted)
-        log_charts(training, estimator, data, predicted)
     elif is_regressor(estimator):
         metrics = regression(data.y, estimator.predict(data.x), data.weights)
     else:
@@ -106,71 +105,64 @@ def regression(y: Any, predicted: Any, weights: Any = None) -> dict[str, float]:
 
 
 def _classifier(training: Training, estimator: Any, data: Data, predicted: Any) -> dict[str, Any]:
+    """Metrics and plots of a classifier. Arrays go into sklearn's functions: those look long at anything else."""
+    import numpy as np
     from sklearn import metrics
 
     label = training.settings.own["pos_label"]
     average = {"average": "weighted"} if label is None else {"average": "binary", "pos_label": label}
+    true, weights = np.asarray(data.y), data.weights
     found: dict[str, Any] = {}
     with training.attempt("precision, recall and F1"):
         precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-            data.y, predicted, sample_weight=data.weights, **average
+            true, predicted, sample_weight=weights, **average
         )
         found.update(precision_score=precision, recall_score=recall, f1_score=f1)
     with training.attempt("the accuracy"):
-        found["accuracy_score"] = metrics.accuracy_score(data.y, predicted, sample_weight=data.weights)
-    if not hasattr(estimator, "predict_proba"):
-        return found
+        found["accuracy_score"] = metrics.accuracy_score(true, predicted, sample_weight=weights)
+    with training.attempt("training_confusion_matrix.png"):
+        labels = np.unique(np.concatenate([true.ravel(), np.asarray(predicted).ravel()])).tolist()
+        counts = metrics.confusion_matrix(true, predicted, labels=labels, sample_weight=weights)
+        _log_png(training, charts.confusion_matrix(counts.tolist(), labels), "confusion_matrix")
+    shares = margins = None
     with training.attempt("metrics of probabilities"):
-        shares = estimator.predict_proba(data.x)
-        found["log_loss"] = metrics.log_loss(data.y, shares, sample_weight=data.weights)
-        is_binary = shares.shape[1] == 2
-        found["roc_auc"] = metrics.roc_auc_score(
-            data.y,
-            shares[:, 1] if is_binary else shares,
-            average="weighted",
-            multi_class="ovo",
-            sample_weight=data.weights if is_binary else None,  # one against one takes none
-        )
+        if hasattr(estimator, "predict_proba"):
+            shares = estimator.predict_proba(data.x)
+            found["log_loss"] = metrics.log_loss(true, shares, sample_weight=weights)
+        if len(getattr(estimator, "classes_", ())) == 2:
+            margins = shares[:, 1] if shares is not None else _margins(estimator, data.x)
+        elif shares is not None:
+            found["roc_auc"] = metrics.roc_auc_score(true, shares, average="weighted", multi_class="ovo")
+    if margins is not None:
+        with training.attempt("the curves"):
+            area = _log_curves(training, true, margins, estimator.classes_[1], weights)
+            if shares is not None:
+                found["roc_auc"] = area
     return found
 
 
-def log_charts(training: Training, estimator: Any, data: Data, predicted: Any) -> None:
-    """Plots of a classifier: confusion matrix, and of two classes the ROC and precision-recall curves."""
+def _margins(estimator: Any, x: Any) -> Any:
+    """What ranks the rows of a classifier of two classes that has no probabilities."""
+    return estimator.decision_function(x) if hasattr(estimator, "decision_function") else None
+
+
+def _log_curves(training: Training, true: Array, margins: Array, positive: Any, weights: Any) -> float:
+    """The ROC and precision-recall curves of two classes; returns the area below the first."""
+    import numpy as np
     from sklearn import metrics
 
-    with training.attempt("training_confusion_matrix.png"):
-        labels = _labels(data.y, predicted)
-        counts = metrics.confusion_matrix(data.y, predicted, labels=labels, sample_weight=data.weights)
-        _log_png(training, charts.confusion_matrix(counts.tolist(), labels), "confusion_matrix")
-    if len(getattr(estimator, "classes_", ())) != 2:
-        return
-    with training.attempt("the curves"):
-        shares = _margins(estimator, data.x)
-        if shares is None:
-            return
-        options = {"pos_label": estimator.classes_[1], "sample_weight": data.weights}
-        false, true, _ = metrics.roc_curve(data.y, shares, **options)
-        title = f"AUC = {metrics.auc(false, true):.3f}"
-        png = charts.curve(false.tolist(), true.tolist(), "False positive rate", "True positive rate", title)
-        _log_png(training, png, "roc_curve")
-        precision, recall, _ = metrics.precision_recall_curve(data.y, shares, **options)
-        title = f"AP = {metrics.average_precision_score(data.y, shares, **options):.3f}"
-        png = charts.curve(recall.tolist(), precision.tolist(), "Recall", "Precision", title)
-        _log_png(training, png, "precision_recall_curve")
-
-
-def _labels(y: Any, predicted: Any) -> list[Any]:
-    from sklearn.utils.multiclass import unique_labels
-
-    labels: list[Any] = unique_labels(y, predicted).tolist()
-    return labels
-
-
-def _margins(estimator: Any, x: Any) -> Any:
-    """What ranks the rows of a classifier of two classes."""
-    if hasattr(estimator, "predict_proba"):
-        return estimator.predict_proba(x)[:, 1]
-    return estimator.decision_function(x) if hasattr(estimator, "decision_function") else None
+    rates = metrics.roc_curve(true, margins, pos_label=positive, sample_weight=weights)
+    area = float(metrics.auc(rates[0], rates[1]))
+    png = charts.curve(rates[0], rates[1], "False positive rate", "True positive rate", f"AUC = {area:.3f}")
+    _log_png(training, png, "roc_curve")
+    precision, recall, _ = metrics.precision_recall_curve(true, margins, pos_label=positive, sample_weight=weights)
+    average = float(-np.sum(np.diff(recall) * precision[:-1]))
+    _log_png(
+        training,
+        charts.curve(recall, precision, "Recall", "Precision", f"AP = {average:.3f}"),
+        "precision_recall_curve",
+    )
+    return area
 
 
 def _log_png(training: Training, png: bytes | None, name: str) -> None:
