@@ -10,7 +10,9 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench test-crash test-compat test-loggers test-flavors test-mariadb test-soak test-old-pandas golden-models docs clean
+NPM := $(BIN)/python hatch_build.py
+
+.PHONY: ui ui-check ui-types screenshots browser help demo test check format bench test-crash test-compat test-loggers test-flavors test-mariadb test-soak test-old-pandas golden-models docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,7 +39,24 @@ $(FLAVORS_VENV)/.ready: $(UV) pyproject.toml
 demo: $(VENV)/.demo ## Train a real sweep, search it, serve it (ARGS=--once ends by itself)
 	$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(VENV)/.test check ## Run all tests, with a small real piece of every slow suite
+ui: $(VENV)/.test ## Build the pages for browsers, if their sources changed
+	$(NPM)
+
+ui-check: ui ## Check style, types and functions of the pages
+	$(NPM) run check
+	$(NPM) run test
+
+ui-types: $(VENV)/.test ## Make ui/src/queries/schema.ts from the server's OpenAPI document
+	$(BIN)/python -m docs.schema ui/openapi.json
+	$(NPM) run types
+
+browser: ## Install Chromium for the tests of the pages (Debian, when root)
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji; } || echo "No Chromium: the tests of the pages will be skipped, and say so."
+
+screenshots: ui browser ## Write pictures of every page, in both themes and two widths, to build/screenshots
+	$(BIN)/python -m tests.ui.screenshots $(ARGS)
+
+test: $(VENV)/.test check ui-check browser ## Run all tests, with a small real piece of every slow suite
 	$(PYTEST) -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## Check style and types

@@ -25,7 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mariadb", action="store_true", help="Run the tests of the store on MariaDB too (Debian: mariadb-server)."
     )
     parser.addoption(
-        "--all-flavors", action="store_true", help="Fail, rather than skip, where the library of a model flavor is absent."
+        "--all-flavors",
+        action="store_true",
+        help="Fail, rather than skip, where the library of a model flavor is absent.",
     )
 
 

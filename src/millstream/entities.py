@@ -225,6 +225,14 @@ class Experiment(_Entity):
         return _as_dict(self.tag_list)
 
 
+class ExperimentActivity(_Entity):
+    """An experiment in the overview of all."""
+
+    experiment: Experiment
+    run_count: Int64 = field(default_factory=int)  # active runs
+    last_start_time: Int64 | None = None  # of those
+
+
 # ---------------------------------------------------------------- datasets, inputs, outputs
 
 

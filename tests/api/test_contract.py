@@ -93,6 +93,8 @@ EXAMPLES = {
     "experiments.set_tag": lambda w: ({}, {"experiment_id": w.experiment, "key": "a", "value": "b"}),
     "experiments.delete_tag": lambda w: ({}, {"experiment_id": tagged_experiment(w), "key": "a"}),
     "experiments.search_datasets": lambda w: ({}, {"experiment_ids": [w.experiment]}),
+    "experiments.get_overview": lambda w: ({}, {}),
+    "experiments.get_keys": lambda w: ({}, {"experiment_ids": [w.experiment]}),
     "runs.create": lambda w: ({}, {"experiment_id": w.experiment, "start_time": 5, "tags": [{"key": "a", "value": "b"}]}),
     "runs.get": lambda w: ({}, {"run_id": w.run}),
     "runs.update": lambda w: ({}, {"run_id": w.run, "status": "FINISHED", "end_time": 9}),

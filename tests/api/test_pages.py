@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="module")
 def links(world):
     """All links of the pages, followed from `/` on."""
-    seen, todo = {}, ["/"]
+    seen, todo = {}, ["/plain/"]
     while todo and len(seen) < 60:
         path = todo.pop(0)
         if path in seen:
@@ -25,20 +25,20 @@ def test_every_link_of_every_page_leads_somewhere(links):
 
 
 def test_a_run_is_found_from_the_first_page_with_its_data(links, world):
-    page = links[f"/runs/{world.run}"].body.decode()
+    page = links[f"/plain/runs/{world.run}"].body.decode()
     for text in ("loss", "0.25", "<svg", "a/", "team", "blue"):
         assert text in page, text
-    assert f"/experiments/{world.experiment}" in links
+    assert f"/plain/experiments/{world.experiment}" in links
 
 
 def test_artifacts_are_opened_folder_by_folder(world):
-    page = world.server.get(f"/runs/{world.run}?path=a").body.decode()
+    page = world.server.get(f"/plain/runs/{world.run}?path=a").body.decode()
     assert f"/get-artifact?run_id={world.run}&amp;path=a%2Fb.txt" in page
     assert world.server.get(f"/get-artifact?run_id={world.run}&path=a%2Fb.txt").body == b"hello"
 
 
 def test_runs_are_filtered_and_ordered_by_the_address(world):
-    here = f"/experiments/{world.experiment}"
+    here = f"/plain/experiments/{world.experiment}"
     assert world.run in world.server.get(f"{here}?filter=metrics.loss%20%3C%201").body.decode()
     assert world.run not in world.server.get(f"{here}?filter=metrics.loss%20%3E%201").body.decode()
     broken = world.server.get(f"{here}?filter=metrics.loss%20%3C")
@@ -48,7 +48,7 @@ def test_runs_are_filtered_and_ordered_by_the_address(world):
 
 
 def test_what_is_not_there_is_a_page_too(world):
-    for path in ("/runs/nope", "/experiments/99999", "/experiments/abc"):
+    for path in ("/plain/runs/nope", "/plain/experiments/99999", "/plain/experiments/abc"):
         reply = world.server.get(path)
         assert reply.status in (400, 404)
         assert reply.headers["content-type"].startswith("text/html")
@@ -56,7 +56,7 @@ def test_what_is_not_there_is_a_page_too(world):
 
 def test_a_fresh_server_shows_how_to_begin(start):
     server = start()
-    page = server.get("/").body.decode()
+    page = server.get("/plain/").body.decode()
     assert f"http://127.0.0.1:{server.port}" in page
     assert "start_run" in page
 
@@ -67,15 +67,15 @@ def test_under_a_static_prefix_everything_is_at_both_places(start):
         assert server.get(f"{root}/health").body == b"OK"
         assert server.get(f"{root}/version").status == 200
         assert server.get(f"{root}/api/2.0/mlflow/experiments/get?experiment_id=0").status == 200
-        page = server.get(root or "/")
+        page = server.get(f"{root}/plain/")
         assert page.status == 200
-        assert f'href="{root}/experiments/0"' in page.body.decode()
+        assert f'href="{root}/plain/experiments/0"' in page.body.decode()
     assert server.get("/trackingx/health").status == 404
     assert server.get("/tracking/tracking/health").status == 404
 
 
 def test_addresses_that_mlflow_clients_print_are_followed_by_a_script_of_our_own(world):
-    page = world.server.get("/").body.decode()
+    page = world.server.get("/plain/").body.decode()
     address = re.search(r'<script src="([^"]+)" data-root="">', page)
     reply = world.server.get(address[1])
     assert reply.headers["content-type"] == "text/javascript; charset=utf-8"
@@ -83,7 +83,7 @@ def test_addresses_that_mlflow_clients_print_are_followed_by_a_script_of_our_own
 
 
 def test_the_style_sheet_is_served_as_such(world):
-    page = world.server.get("/").body.decode()
+    page = world.server.get("/plain/").body.decode()
     sheet = re.search(r'href="([^"]+\.css)"', page)
     reply = world.server.get(sheet[1])
     assert reply.headers["content-type"] == "text/css; charset=utf-8"

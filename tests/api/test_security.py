@@ -354,18 +354,18 @@ def hostile_run(world):
 def test_pages_show_hostile_texts_as_text(hostile_run, world):
     experiment, run_id = hostile_run
     for path in (
-        "/",
-        f"/experiments/{experiment}",
-        f"/runs/{run_id}",
-        f"/experiments/{experiment}?filter={_quoted('<script>')}&order_by={_quoted('<i>')}",
-        f"/runs/{_quoted('<script>')}",
-        f"/runs/{run_id}?path={_quoted('<x>')}",
+        "/plain/",
+        f"/plain/experiments/{experiment}",
+        f"/plain/runs/{run_id}",
+        f"/plain/experiments/{experiment}?filter={_quoted('<script>')}&order_by={_quoted('<i>')}",
+        f"/plain/runs/{_quoted('<script>')}",
+        f"/plain/runs/{run_id}?path={_quoted('<x>')}",
     ):
         reply = world.server.get(path)
         assert reply.headers["content-type"] == "text/html; charset=utf-8", path
         text = reply.body.decode()
         assert "<script>" not in text
-        assert text.count("<script") == (path == "/")  # our own, by its address
+        assert text.count("<script") == (path == "/plain/")  # our own, by its address
         assert "<img" not in text
         assert "<b>onerror" not in text
         policy = reply.headers["content-security-policy"]
@@ -383,7 +383,7 @@ def test_pages_show_hostile_texts_as_text(hostile_run, world):
 
 
 def test_pages_need_neither_script_nor_inline_style(hostile_run, world):
-    for path in ("/", f"/experiments/{hostile_run[0]}", f"/runs/{hostile_run[1]}"):
+    for path in ("/plain/", f"/plain/experiments/{hostile_run[0]}", f"/plain/runs/{hostile_run[1]}"):
         text = world.server.get(path).body.decode()
         assert " style=" not in text
         assert "<style" not in text

@@ -26,7 +26,7 @@ def test_requests_points_and_times_are_counted(start):
     server.post("runs/log-metric", {"run_id": run, "key": "m", "value": 1, "timestamp": 1000})
     server.post("runs/log-metric", {"run_id": run})
     server.get("/nothing")
-    server.get("/runs/" + run)
+    server.get("/plain/runs/" + run)
     reply = server.get("/metrics")
     assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = values(reply.body)

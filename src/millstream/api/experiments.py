@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from millstream.api.endpoint import AJAX_ONLY, Empty, endpoint
+from millstream.api.endpoint import AJAX_ONLY, MILLSTREAM, Empty, endpoint
 from millstream.api.stores import TrackingStore
-from millstream.entities import Experiment, ExperimentTag, Int64, ViewType
+from millstream.entities import Experiment, ExperimentActivity, ExperimentTag, Int64, ViewType
 
 
 class CreateExperiment(Struct, omit_defaults=True):
@@ -69,6 +69,24 @@ class DatasetSummary(Struct, omit_defaults=True):
 
 class DatasetSummaries(Struct, omit_defaults=True):
     dataset_summaries: list[DatasetSummary] = field(default_factory=list)
+
+
+class GetOverview(Struct, omit_defaults=True):
+    view_type: ViewType = ViewType.ACTIVE_ONLY
+
+
+class Overview(Struct, omit_defaults=True):
+    experiments: list[ExperimentActivity] = field(default_factory=list)
+
+
+class GetKeys(Struct, omit_defaults=True):
+    experiment_ids: list[str] = field(default_factory=list)
+
+
+class Keys(Struct, omit_defaults=True):
+    metrics: list[str] = field(default_factory=list)
+    params: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
 
 
 @endpoint("POST", "experiments/create", access="any")
@@ -135,3 +153,15 @@ def delete_tag(store: TrackingStore, req: DeleteExperimentTag) -> Empty:
 def search_datasets(store: TrackingStore, req: SearchDatasets) -> DatasetSummaries:
     """The datasets that runs of 1 to 20 experiments used, at most 1000."""
     return DatasetSummaries([DatasetSummary(*row) for row in store.search_datasets(req.experiment_ids)])
+
+
+@endpoint("GET", "experiments/overview", access="experiment:read", prefixes=MILLSTREAM)
+def get_overview(store: TrackingStore, req: GetOverview) -> Overview:
+    """All experiments with the number of their active runs and the start of the latest, the latest active first."""
+    return Overview(store.get_overview(req.view_type))
+
+
+@endpoint("POST", "experiments/keys", access="experiment:read", prefixes=MILLSTREAM, is_write=False)
+def get_keys(store: TrackingStore, req: GetKeys) -> Keys:
+    """The names of all metrics, params and tags that runs of 1 to 100 experiments have, sorted."""
+    return Keys(*store.get_keys(req.experiment_ids))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from millstream.entities import (
     DatasetInput,
     Experiment,
+    ExperimentActivity,
     ExperimentTag,
     FileInfo,
     LoggedModel,
@@ -62,6 +63,11 @@ class TrackingStore(Protocol):
     def rename_experiment(self, experiment_id: str, new_name: str) -> None: ...
     def set_experiment_tag(self, experiment_id: str, key: str, value: str) -> None: ...
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None: ...
+    def get_overview(self, view_type: ViewType) -> list[ExperimentActivity]: ...
+    def get_keys(self, experiment_ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+        """Names of metrics, params and tags."""
+        ...
+
     def search_datasets(self, experiment_ids: Sequence[str]) -> list[tuple[str, str, str, str | None]]:
         """(experiment_id, name, digest, context) of the datasets used."""
         ...

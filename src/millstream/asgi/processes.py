@@ -80,7 +80,7 @@ def make_server(application: Any, ready: Callable[[], None], lifeline: int | Non
     """A server that `run(sockets=[...])` runs in this thread until a signal, or until `should_exit` is set.
 
     Args:
-        application: ASGI.
+        application: ASGI; if it has a method `stopping`, that is called before the answers in work are waited for.
         ready: called once it answers.
         lifeline: a file descriptor at whose end the server stops.
     """
@@ -103,6 +103,8 @@ def make_server(application: Any, ready: Callable[[], None], lifeline: int | Non
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if self._sweeper is not None:
                 self._sweeper.cancel()
+            if hasattr(application, "stopping"):
+                application.stopping()
             await super().shutdown(sockets)
 
         def _parent_wrote(self, fd: int) -> None:

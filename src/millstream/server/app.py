@@ -92,7 +92,7 @@ class Application:
     """An ASGI application; also an async context manager of what runs in the background."""
 
     def __init__(self, store: Any, artifacts: ArtifactStore, options: Options) -> None:
-        from millstream.server import pages, service
+        from millstream.server.live import Changes
 
         self.store = store
         self.artifacts = artifacts
@@ -103,6 +103,8 @@ class Application:
         self.artifact_reads = Threads("artifact-reads")
         self.calls_out = Threads("calls-out")
         self.dispatcher: Dispatcher | None = None
+        self.changes = Changes()
+        self.is_stopping = False
         self._is_in_group = False
         self._prefix = _prefix(options.static_prefix)
         self._hosts = security.HostRules(options.allowed_hosts)
@@ -112,7 +114,18 @@ class Application:
         self._plain: Headers = [(b"content-type", b"application/json"), *self._common, (b"cache-control", b"no-store")]
         self._request_ids = count(1)
         self._process = f"{time.time_ns() // 1000 % 36**6:x}"
-        self.router = Router([*self._endpoint_routes(), *service.routes(self), *pages.routes(self)])
+        self.router = Router([*self._endpoint_routes(), *self._own_routes()])
+
+    def _own_routes(self) -> list[Route]:
+        from millstream.server import archives, live, pages, service, ui_files
+
+        return [
+            *service.routes(self),
+            *live.routes(self),
+            *archives.routes(self),
+            *ui_files.routes(self),
+            *pages.routes(self),
+        ]
 
     # ------------------------------------------------------------ routes of the endpoint table
 
@@ -270,10 +283,21 @@ class Application:
         await self._start(send, answer, self._origins.answer_headers(call.peer) if call is not None else [])
         return error.status
 
+    @property
+    def common_headers(self) -> Headers:
+        """Headers of every answer, for those that are sent past `_start`."""
+        return self._common
+
+    def stopping(self) -> None:
+        """The server is about to stop: answers that never end by themselves end now."""
+        self.is_stopping = True
+
     # ------------------------------------------------------------ threads
 
-    def write_done(self) -> None:
-        """Count a write; those that were committed together are answered in one turn of the loop."""
+    def write_done(self, key: str = "") -> None:
+        """Count a write to `key` (a run's, an experiment's, a model's id); those that were committed together are answered in
+        one turn of the loop."""
+        self.changes.note(key)
         self.telemetry.add("millstream_writes_total")
         if not self._is_in_group:
             self._is_in_group = True
@@ -369,7 +393,7 @@ def _write_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) ->
         try:
             result = await writing
         finally:
-            app.write_done()
+            app.write_done(key)
         if counts_points:
             points = len(req.metrics) if endpoint.request is LogBatch else 1
             app.telemetry.add("millstream_points_written_total", points)

@@ -1,6 +1,6 @@
-"""Plain pages: experiments, the runs of one, a run. No script is needed, everything is escaped, both themes are readable.
+"""Plain pages below `/plain/`: experiments, the runs of one, a run. No script is needed, everything is escaped.
 
-They stand in until the application for browsers is there, and stay for those who have no scripts.
+They are for those who have no scripts, and stand in where the application for browsers (`ui_files`) was not built.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from millstream.version import VERSION
 
 if TYPE_CHECKING:
     from millstream.server.app import Application
+
+PLACE = "/plain"
+"""The path below which they stand."""
 
 PAGE_ROWS = 100
 MAX_COLUMNS = 8
@@ -60,9 +63,9 @@ def routes(app: Application) -> list[Route]:
         return Answer(_file("pages.js"), b"text/javascript; charset=utf-8", headers=_CACHED)
 
     return [
-        Route("pages.home", "GET", "/", page(home), PAGE),
-        Route("pages.experiment", "GET", "/experiments/{experiment_id}", page(experiment), PAGE),
-        Route("pages.run", "GET", "/runs/{run_id}", page(run), PAGE),
+        Route("pages.home", "GET", f"{PLACE}/", page(home), PAGE),
+        Route("pages.experiment", "GET", PLACE + "/experiments/{experiment_id}", page(experiment), PAGE),
+        Route("pages.run", "GET", PLACE + "/runs/{run_id}", page(run), PAGE),
         Route("pages.style", "GET", f"/static-files/{VERSION}/pages.css", style, PUBLIC),
         Route("pages.script", "GET", f"/static-files/{VERSION}/pages.js", script, PUBLIC),
     ]
@@ -102,7 +105,7 @@ def _page(call: Call, title: str, trail: Sequence[tuple[str, str]], *content: Ht
         element("title", f"{title} · Millstream"),
         style,
     )
-    places = [element("b", element("a", "Millstream", href=f"{call.root}/"))]
+    places = [element("b", element("a", "Millstream", href=f"{call.root}{PLACE}/"))]
     for name, link in trail:
         places += [element("span", "/"), element("a", name, href=link)]
     body = element("body", element("header", *places), element("main", *content))
@@ -134,7 +137,10 @@ def _experiments(store: Any, call: Call) -> Html:
             element(
                 "td",
                 element(
-                    "a", e.name or "(no name)", href=address(f"{call.root}/experiments", e.experiment_id), title=e.name
+                    "a",
+                    e.name or "(no name)",
+                    href=address(f"{call.root}{PLACE}/experiments", e.experiment_id),
+                    title=e.name,
                 ),
             ),
             element("td", e.experiment_id, class_="id n"),
@@ -188,7 +194,7 @@ def _experiment(store: Any, call: Call) -> Html:
         problem = error.message
     metrics = _common_keys(run.data.metrics for run in found)
     params = _common_keys(run.data.params for run in found)
-    here = address(f"{call.root}/experiments", experiment.experiment_id)
+    here = address(f"{call.root}{PLACE}/experiments", experiment.experiment_id)
     now = time.time()
     columns: list[str | Html | tuple[str | Html, str]] = ["Run", "Status", "Started", ("Duration", "n"), "User"]
     columns += [(_sort_link(here, filter_text, order, "metrics", key), "n") for key in metrics]
@@ -201,7 +207,7 @@ def _experiment(store: Any, call: Call) -> Html:
                 element(
                     "a",
                     run.info.run_name or run.info.run_id,
-                    href=address(f"{call.root}/runs", run.info.run_id),
+                    href=address(f"{call.root}{PLACE}/runs", run.info.run_id),
                     title=run.info.run_name,
                 ),
             ),
@@ -267,8 +273,8 @@ def _run(store: Any, artifacts: Any, call: Call) -> Html:
         call,
         info.run_name or info.run_id,
         [
-            (experiment.name, address(f"{call.root}/experiments", experiment.experiment_id)),
-            (info.run_name or info.run_id, address(f"{call.root}/runs", info.run_id)),
+            (experiment.name, address(f"{call.root}{PLACE}/experiments", experiment.experiment_id)),
+            (info.run_name or info.run_id, address(f"{call.root}{PLACE}/runs", info.run_id)),
         ],
         element("h1", info.run_name or info.run_id),
         _facts(
@@ -376,7 +382,7 @@ def _datasets(run: Run) -> Html | None:
 
 def _files(artifacts: Any, call: Call, run_id: str) -> Html:
     path = _field(call, "path")
-    here = address(f"{call.root}/runs", run_id)
+    here = address(f"{call.root}{PLACE}/runs", run_id)
     try:
         root, files = artifacts.list_run_artifacts(run_id, path)
     except MillstreamError as error:

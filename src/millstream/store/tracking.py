@@ -15,6 +15,7 @@ from millstream.entities import (
     LOGGED_MODEL_HISTORY_TAG,
     DatasetInput,
     Experiment,
+    ExperimentActivity,
     ExperimentTag,
     LoggedModel,
     LoggedModelInput,
@@ -141,6 +142,21 @@ class SqlTrackingStore(MetricReads):
         experiment = rules.experiment_key(experiment_id)
         rules.check_text(key, "The tag's key")
         self.db.write(lambda session: experiments.delete_tag(session, experiment, key))
+
+    def get_overview(self, view_type: ViewType) -> list[ExperimentActivity]:
+        from millstream.store import overview
+
+        with self.db.read() as session:
+            return overview.activity(session, view_type)
+
+    def get_keys(self, experiment_ids: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+        from millstream.store import overview
+
+        if not 1 <= len(experiment_ids) <= overview.MAX_EXPERIMENTS:
+            raise InvalidValue(f"experiment_ids must name 1 to {overview.MAX_EXPERIMENTS} experiments.")
+        keys = [rules.experiment_key(experiment_id) for experiment_id in experiment_ids]
+        with self.db.read() as session:
+            return overview.names(session, keys)
 
     def search_datasets(self, experiment_ids: Sequence[str]) -> list[tuple[str, str, str, str | None]]:
         if not 1 <= len(experiment_ids) <= inputs.MAX_SUMMARY_EXPERIMENTS:

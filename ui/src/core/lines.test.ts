@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { type Curve, meanAndBand, toCsv, toCurve, withoutOutliers } from "./lines";
+import { nearestIndex } from "./nearest";
+import { smooth } from "./smoothing";
+
+const line = {
+  run: "r1",
+  key: "loss",
+  steps: [0, 1, 2, 4],
+  times: [1000, 2000, 3000, 5000],
+  values: [4, 3, 2, 1],
+  nanSteps: [3],
+  count: 5,
+  isExact: true,
+};
+const options = { x: "step" as const, smoothing: "none" as const, strength: 0, label: "first", color: "#000000" };
+
+function curve(xs: number[], ys: (number | null)[]): Curve {
+  return { id: "r", label: "r", color: "#000000", group: "", xs, ys, smoothed: null, isExact: true, count: xs.length };
+}
+
+describe("curves", () => {
+  test("a NaN is a gap at its step", () => {
+    const made = toCurve(line, options);
+    expect(made.xs).toEqual([0, 1, 2, 3, 4]);
+    expect(made.ys).toEqual([4, 3, 2, null, 1]);
+  });
+
+  test("relative time counts seconds from the run's start", () => {
+    expect(toCurve(line, { ...options, x: "relative", origin: 1000 }).xs).toEqual([0, 1, 2, 4]);
+  });
+
+  test("the band holds every curve, and the mean lies inside", () => {
+    const { xs, mean, low, high } = meanAndBand([curve([0, 2], [0, 2]), curve([0, 1, 2], [4, 4, 4])]);
+    expect(xs).toEqual([0, 1, 2]);
+    expect(low).toEqual([0, 1, 2]);
+    expect(high).toEqual([4, 4, 4]);
+    expect(mean).toEqual([2, 2.5, 3]);
+  });
+
+  test("clipping leaves a spike out and keeps the rest", () => {
+    const ys = Array.from({ length: 1000 }, (_, at) => at / 1000);
+    ys[500] = 1e9;
+    const range = withoutOutliers([
+      curve(
+        ys.map((_, at) => at),
+        ys,
+      ),
+    ]);
+    expect(range?.[1]).toBeLessThan(2);
+    expect(range?.[0]).toBeLessThan(0.02);
+  });
+
+  test("a file of points quotes what a spreadsheet would run", () => {
+    const csv = toCsv([{ ...curve([1], [2]), label: "=cmd()" }], "step", "loss");
+    expect(csv).toBe('run_id,run,step,loss\nr,"=cmd()",1,2\n');
+  });
+});
+
+describe("smoothing", () => {
+  const places = Array.from({ length: 101 }, (_, at) => at);
+
+  test("no kind draws a constant away from itself", () => {
+    for (const kind of ["ema", "gaussian", "mean"] as const)
+      for (const value of smooth(
+        kind,
+        places,
+        places.map(() => 5),
+        0.8,
+      ))
+        expect(value).toBeCloseTo(5, 9);
+  });
+
+  test("each kind lowers a single spike", () => {
+    const values = places.map((at) => (at === 50 ? 100 : 0));
+    for (const kind of ["ema", "gaussian", "mean"] as const) {
+      const found = smooth(kind, places, values, 0.8);
+      expect(found[50]).toBeLessThan(60);
+      expect(found[50]).toBeGreaterThan(0);
+    }
+  });
+
+  test("a gap stays a gap", () => {
+    const found = smooth("ema", [0, 1, 2], [1, Number.NaN, 1], 0.5);
+    expect(found[1]).toBeNaN();
+    expect(found[2]).toBeCloseTo(1);
+  });
+});
+
+describe("the nearest point", () => {
+  test.each([
+    [0, 0],
+    [1.4, 1],
+    [1.6, 2],
+    [9.9, 4],
+    [50, -1],
+  ])("of %s is number %s", (x, at) => expect(nearestIndex([0, 1, 2, 5, 10], x)).toBe(at));
+});

@@ -1,0 +1,119 @@
+/** From the server's windows to what a chart draws. */
+import type { Line } from "@/queries/metrics";
+import { type Smoothing, smooth } from "./smoothing";
+
+export type XAxis = "step" | "time" | "relative";
+
+export interface Curve {
+  id: string;
+  label: string;
+  color: string;
+  group: string;
+  /** Ascending. */
+  xs: number[];
+  /** null is a gap: a NaN was logged there. */
+  ys: (number | null)[];
+  smoothed: (number | null)[] | null;
+  isExact: boolean;
+  count: number;
+}
+
+/** A curve of one series: sorted by x, NaN as gaps, smoothed if asked for. */
+export function toCurve(
+  line: Line,
+  options: {
+    x: XAxis;
+    origin?: number;
+    smoothing: Smoothing;
+    strength: number;
+    label: string;
+    color: string;
+    group?: string;
+  },
+): Curve {
+  const places = line.steps.map((step, at) =>
+    options.x === "step"
+      ? step
+      : ((line.times[at] as number) - (options.x === "relative" ? (options.origin ?? 0) : 0)) / 1000,
+  );
+  const points: { x: number; y: number | null }[] = places.map((x, at) => ({ x, y: line.values[at] as number }));
+  if (options.x === "step") for (const step of line.nanSteps) points.push({ x: step, y: null });
+  points.sort((a, b) => a.x - b.x);
+  const xs = points.map((point) => point.x);
+  const ys = points.map((point) => point.y);
+  const smoothed =
+    options.smoothing === "none" || options.strength === 0
+      ? null
+      : smooth(
+          options.smoothing,
+          xs,
+          ys.map((y) => y ?? Number.NaN),
+          options.strength,
+        ).map((y) => (Number.isNaN(y) ? null : y));
+  return {
+    id: line.run,
+    label: options.label,
+    color: options.color,
+    group: options.group ?? "",
+    xs,
+    ys,
+    smoothed,
+    isExact: line.isExact,
+    count: line.count,
+  };
+}
+
+/** Mean and band of many curves, on the places of all of them; between its points a curve is interpolated. */
+export function meanAndBand(curves: readonly Curve[]): { xs: number[]; mean: number[]; low: number[]; high: number[] } {
+  const places = [...new Set(curves.flatMap((curve) => curve.xs))].sort((a, b) => a - b);
+  const stride = Math.max(1, Math.floor(places.length / 2000));
+  const xs = places.filter((_, at) => at % stride === 0 || at === places.length - 1);
+  const cursors = curves.map(() => 0);
+  const mean: number[] = [];
+  const low: number[] = [];
+  const high: number[] = [];
+  for (const x of xs) {
+    const found: number[] = [];
+    curves.forEach((curve, index) => {
+      const ys = curve.smoothed ?? curve.ys;
+      let at = cursors[index] as number;
+      while (at + 1 < curve.xs.length && (curve.xs[at + 1] as number) <= x) at++;
+      cursors[index] = at;
+      const left = curve.xs[at];
+      if (left === undefined || left > x) return;
+      const right = curve.xs[at + 1];
+      const from = ys[at];
+      const to = ys[at + 1];
+      if (from === null || from === undefined) return;
+      if (left === x) found.push(from);
+      else if (right !== undefined && to !== null && to !== undefined)
+        found.push(from + ((to - from) * (x - left)) / (right - left));
+    });
+    mean.push(found.length ? found.reduce((sum, y) => sum + y, 0) / found.length : Number.NaN);
+    low.push(found.length ? Math.min(...found) : Number.NaN);
+    high.push(found.length ? Math.max(...found) : Number.NaN);
+  }
+  return { xs, mean, low, high };
+}
+
+/** The range that holds all but the most extreme 1 % on each side; null if there is nothing to clip. */
+export function withoutOutliers(curves: readonly Curve[]): [number, number] | null {
+  const values = curves
+    .flatMap((curve) => curve.ys.filter((y): y is number => y !== null && Number.isFinite(y)))
+    .sort((a, b) => a - b);
+  if (values.length < 20) return null;
+  const low = values[Math.floor(values.length * 0.01)] as number;
+  const high = values[Math.ceil(values.length * 0.99) - 1] as number;
+  const pad = (high - low) * 0.08 || Math.abs(high) * 0.08 || 1;
+  return [low - pad, high + pad];
+}
+
+/** Rows of a CSV file: one line a point, as drawn. */
+export function toCsv(curves: readonly Curve[], x: string, key: string): string {
+  const quote = (text: string) =>
+    /[",\n]/.test(text) || /^[=+\-@\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const rows = curves.flatMap((curve) =>
+    curve.xs.map((place, at) => [quote(curve.id), quote(curve.label), place, curve.ys[at] ?? "NaN"].join(",")),
+  );
+  return [`run_id,run,${quote(x)},${quote(key)}`, ...rows, ""].join("\n");
+}

@@ -1,0 +1,59 @@
+/** Versions side by side, by the params and metrics of the runs that made them. */
+import { useQueries } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { toRow } from "@/core/columns";
+import { formatNumber } from "@/core/format";
+import { run as runOf } from "@/queries/runs";
+import type { ModelVersion } from "@/queries/types";
+import styles from "./Models.module.css";
+
+export function CompareVersions({ versions }: { versions: readonly ModelVersion[] }) {
+  const withRuns = versions.filter((version) => version.run_id);
+  const runs = useQueries({ queries: withRuns.map((version) => runOf(version.run_id as string)) });
+  const rows = versions.map((version) => {
+    const found = runs[withRuns.indexOf(version)]?.data;
+    return found ? toRow(found) : undefined;
+  });
+  const part = (title: string, of: (at: number) => Record<string, string | number>) => {
+    const keys = [...new Set(versions.flatMap((_, at) => Object.keys(of(at))))].sort();
+    return keys.map((key) => (
+      <tr key={`${title} ${key}`}>
+        <th scope="row">{key}</th>
+        {versions.map((version, at) => {
+          const value = of(at)[key];
+          return (
+            <td key={version.version}>
+              {value === undefined ? "–" : typeof value === "number" ? formatNumber(value) : value}
+            </td>
+          );
+        })}
+      </tr>
+    ));
+  };
+  return (
+    <div className={styles.scroll}>
+      <table className="table">
+        <thead>
+          <tr>
+            <th>Version</th>
+            {versions.map((version) => (
+              <th key={version.version}>
+                <Link to="/models/$name/$version" params={{ name: version.name, version: version.version }}>
+                  version {version.version}
+                </Link>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {part("version", (at) => ({
+            stage: versions[at]?.current_stage ?? "None",
+            run: rows[at]?.name ?? versions[at]?.run_id ?? "",
+          }))}
+          {part("metric", (at) => rows[at]?.metrics ?? {})}
+          {part("param", (at) => rows[at]?.params ?? {})}
+        </tbody>
+      </table>
+    </div>
+  );
+}
