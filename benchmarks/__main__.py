@@ -22,7 +22,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import artifact_transfers, environments, histories, ingest, logging_calls, searching, serving, startup
+from benchmarks import (
+    artifact_transfers,
+    autolog,
+    environments,
+    histories,
+    ingest,
+    logging_calls,
+    searching,
+    serving,
+    startup,
+)
 from benchmarks.bench import HERE, Bench
 from benchmarks.measures import HEAD, SECTIONS, markdown
 
@@ -33,6 +43,7 @@ RUN: dict[str, Callable[[Bench], None]] = {
     "search": searching.run,
     "histories": histories.run,
     "artifacts": artifact_transfers.run,
+    "autolog": autolog.run,
     "serving": serving.run,
     "environments": environments.run,
 }

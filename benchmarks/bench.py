@@ -72,9 +72,9 @@ class Bench:
     def python(self, package: str) -> str:
         return sys.executable if package == OURS else str(OFFICIAL["3.17"].python())
 
-    def client_calls(self, *arguments: str, **environment: str) -> dict[str, float]:
-        """Run client_calls.py for the package named second in `arguments`."""
-        command = [self.python(arguments[1]), str(HERE / "client_calls.py"), *arguments]
+    def client_calls(self, *arguments: str, interpreter: str | None = None, **environment: str) -> dict[str, float]:
+        """Run client_calls.py for the package named second in `arguments`, in its own environment if no other is given."""
+        command = [interpreter or self.python(arguments[1]), str(HERE / "client_calls.py"), *arguments]
         env = clean_environment(**environment)
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env, cwd=self.folder)
         if done.returncode:

@@ -3,6 +3,7 @@
     python client_calls.py loop  millstream|mlflow URI sync|async CALLS
     python client_calls.py first millstream|mlflow URI
     python client_calls.py import millstream|mlflow
+    python client_calls.py autolog millstream|mlflow URI FITS [models]
 
 Prints one JSON line, times in seconds.
 """
@@ -53,6 +54,43 @@ def first(package: str, uri: str) -> dict[str, float]:
     return {"seconds": ended - began}
 
 
+def autolog(package: str, uri: str, fits: int, models: str) -> dict[str, float]:
+    """FITS small trainings without and with autologging: seconds for each, until all can be read by another client."""
+    import logging
+    import warnings
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.tree import DecisionTreeClassifier
+
+    warnings.simplefilter("ignore")
+    mlflow = __import__(package)
+    logging.getLogger(package).setLevel("ERROR")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("bench")
+    at = np.arange(100.0)
+    x = pd.DataFrame({"a": np.sin(at), "b": np.cos(at), "c": at % 7})
+    y = x["a"] * 2 + x["b"]
+    kinds = (y > 0).astype(int)
+    trainings = ((LinearRegression, y), (LogisticRegression, kinds), (DecisionTreeClassifier, kinds))
+
+    def train(count: int) -> float:
+        began = time.perf_counter()
+        for number in range(count):
+            estimator, target = trainings[number % 3]
+            estimator().fit(x, target)
+        if package == "millstream":
+            mlflow.flush()
+        return (time.perf_counter() - began) / count
+
+    train(3)
+    plain = train(fits)
+    mlflow.sklearn.autolog(log_models=bool(models), silent=True)
+    train(3)
+    return {"plain": plain, "recorded": train(fits)}
+
+
 def import_(package: str) -> dict[str, float]:
     began = time.perf_counter()
     __import__(package)
@@ -65,6 +103,8 @@ if __name__ == "__main__":
         answer = loop(package, rest[0], rest[1], int(rest[2]))
     elif what == "first":
         answer = first(package, rest[0])
+    elif what == "autolog":
+        answer = autolog(package, rest[0], int(rest[1]), rest[2])
     else:
         answer = import_(package)
     print(json.dumps(answer))

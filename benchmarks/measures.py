@@ -96,6 +96,8 @@ MEASURES: dict[str, Measure] = {
         Measure("download_big", "artifacts", "512 MiB file down", "MiB/s", more_is_better=True, ratio=1),
         Measure("upload_small", "artifacts", "4 KiB files up, 1 connection", "files/s", more_is_better=True, ratio=10),
         Measure("download_small", "artifacts", "4 KiB files down, 1 connection", "files/s", more_is_better=True, ratio=10),
+        Measure("autolog", "autolog", "autologging of a small fit, without the model", "ms", ratio=10),
+        Measure("autolog_models", "autolog", "autologging of a small fit, with the model", "ms", ratio=10),
         *_serving(),
         Measure("environment_cold", "environments", "a model's environment, made (wheels cached)", "s", ratio=5),
         Measure("environment_warm", "environments", "a model's environment, there already", "s", limit=1),
