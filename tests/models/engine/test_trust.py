@@ -145,8 +145,8 @@ def test_large_compressed_pickles_are_read_whole(tmp_path: Path) -> None:
 def test_what_is_no_pickle_is_not_taken_for_one(tmp_path: Path) -> None:
     contents = {
         "json": b'{"a": [1, 2]}', "text": b"column,other\n1,2\n", "words": b"category\nname\nvalue\n", "empty": b"",
-        "tree": b"tree\nversion=v4\nnum_class=1\n", "gzip": gzip.compress(b"1,2\n"), "onnx": b"\x08\x07\x12\x0bskl2onnx",
-        "cut gzip": gzip.compress(b"x" * 10_000)[:20],
+        "tree": b"tree\nversion=v4\nnum_class=1\n", "gzip": gzip.compress(b"1,2\n", mtime=0), "onnx": b"\x08\x07\x12\x0bskl2onnx",
+        "cut gzip": gzip.compress(b"x" * 10_000, mtime=0)[:20],
     }  # fmt: skip
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
@@ -159,7 +159,7 @@ def test_what_is_no_pickle_is_not_taken_for_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\x80", b"\x80\x04\x95", b"not a pickle", gzip.compress(pickle.dumps("x" * 1000))[:30], b"cno_such_module\nname\n.",
+    [b"", b"\x80", b"\x80\x04\x95", b"not a pickle", gzip.compress(pickle.dumps("x" * 1000), mtime=0)[:30], b"cno_such_module\nname\n.",
      b"cos\nno_such_name\n.", zlib.compress(pickle.dumps([1]))[:8], lzma.compress(pickle.dumps([1] * 1000))[:40]],
 )  # fmt: skip
 def test_a_pickle_that_cannot_be_read_says_so(content: bytes, tmp_path: Path) -> None:
