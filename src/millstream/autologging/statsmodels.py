@@ -15,9 +15,6 @@ METRICS = (
 )  # fmt: skip
 """Attributes of results that are metrics, as far as a model's results have them."""
 
-LARGE_BYTES = 100 * 2**20
-"""Results above this are logged after one line that says so: they hold the training data."""
-
 
 def install(patches: Patches, recording: Recording, module: ModuleType) -> None:
     from statsmodels.base.model import Model

@@ -24,7 +24,6 @@ from millstream.autologging.training import Recording, Training, is_number, sign
 from millstream.entities import DATASET_CONTEXT_TAG, DatasetInput, InputTag
 
 if TYPE_CHECKING:
-    from millstream.autologging.sklearn.scores import Data
     from millstream.tracking.active import OpenRun
 
 T = TypeVar("T")
@@ -92,7 +91,7 @@ _trained: _ByIdentity[Trained] = _ByIdentity()
 _predictions: _ByIdentity[Prediction] = _ByIdentity()
 
 
-def remember(estimator: Any, training: Training, data: Data, dataset: tuple[str, str] | None) -> None:
+def remember(estimator: Any, training: Training, dataset: tuple[str, str] | None) -> None:
     """Let what follows of this estimator be recorded in the run of its training."""
     trained = Trained(training)
     if dataset is not None:

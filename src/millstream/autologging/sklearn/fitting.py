@@ -48,7 +48,7 @@ def fit(training: Training) -> Steps:
         searches.log(training, dataset, example)
     _log_model(training, estimator, example)
     if training.settings.own["log_post_training_metrics"]:
-        afterwards.remember(estimator, training, data, dataset)
+        afterwards.remember(estimator, training, dataset)
 
 
 def _data(training: Training) -> Data:
