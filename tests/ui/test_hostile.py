@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.ui.conftest import EVIL_KINDS, HOSTILE
+from tests.ui.world import EVIL_KINDS, HOSTILE
 
 
 def calm(page):
