@@ -17,7 +17,6 @@ import yaml
 from millstream.errors import InvalidValue, NotFound
 from millstream.models.examples import save_example
 from millstream.models.mlmodel import Model, ModelInfo, get_model_info
-from millstream.models.safe_yaml import HostileYaml
 from millstream.models.signature import ModelSignature
 from millstream.models.types import (
     AnyType,
@@ -32,6 +31,7 @@ from millstream.models.types import (
     SparkMLVector,
     TensorSpec,
 )
+from millstream.safe_yaml import HostileYaml
 from tests.models.test_golden import GOLDEN, load
 
 SIGNATURE = ModelSignature(Schema([ColSpec("long", "a")]))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from millstream.environments.safe_yaml import read_mapping
+from millstream.environments.yaml_files import read_mapping
 from millstream.errors import InvalidValue
 
 BUILD_TOOLS = ("pip", "setuptools", "wheel")

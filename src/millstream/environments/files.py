@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from millstream import safe_yaml
 from millstream.environments.conda import BUILD_TOOLS, conda_dependencies, conda_packages
 from millstream.environments.installed import python_version, version_of
 from millstream.environments.lines import Line, parse
@@ -184,8 +185,6 @@ def _removing(changes: Sequence[Line]) -> Edit:
 
 
 def _edited_conda(content: bytes, edit: Edit) -> bytes:
-    from millstream.models import safe_yaml
-
     conda = safe_yaml.read_mapping(content.decode("utf-8", "replace"), CONDA)
     for dependency in conda_dependencies(conda):
         if isinstance(dependency, dict) and isinstance(dependency.get("pip"), list):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream.environments.installed import installed_distributions
-from millstream.environments.safe_yaml import read_mapping
+from millstream.environments.yaml_files import read_mapping
 
 _LOADERS = frozenset(f"mlflow.{flavor}" for flavor in ("sklearn", "xgboost", "lightgbm", "statsmodels", "onnx"))
 """Loaders whose models are data, not code."""

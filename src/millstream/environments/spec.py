@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from millstream.environments.conda import PYTHON_VERSION, conda_packages, conda_pip_lines
 from millstream.environments.lines import OURS, Line, Parsed, parse
 from millstream.environments.merging import merge
-from millstream.environments.safe_yaml import read_mapping, texts_of
+from millstream.environments.yaml_files import read_mapping, texts_of
 from millstream.errors import InvalidValue
 
 logger = logging.getLogger("millstream")

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from millstream import safe_yaml
 from millstream.artifacts import model_uris, paths
 from millstream.errors import InvalidValue, MillstreamError, NotFound
 from millstream.models.mlmodel import MLMODEL, folder_of
@@ -117,8 +118,6 @@ def _opened(uri: str) -> tuple[Repository, ModelVersion | None]:
 
 def _write_meta(root: Path, version: ModelVersion | None) -> None:
     """Say beside a download which registered version it is, as MLflow does."""
-    from millstream.models import safe_yaml
-
     name, number = (None, None) if version is None else (version.name, str(version.version))
     text = safe_yaml.write({"model_name": name, "model_version": number})
     (root / DOWNLOAD_META).write_text(text, encoding="utf-8")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from millstream import safe_yaml
 from millstream.errors import ArtifactNotFound, InvalidValue, NotFound
-from millstream.models import safe_yaml
 from millstream.models.signature import ModelSignature
 from millstream.version import MLFLOW_API_VERSION
 

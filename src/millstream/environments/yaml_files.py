@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from millstream import safe_yaml
 from millstream.errors import InvalidValue
 
 _MAX_BYTES = 1 << 20
@@ -13,8 +14,6 @@ _MAX_BYTES = 1 << 20
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """A file that holds a mapping. Raises InvalidValue for any other."""
-    from millstream.models import safe_yaml
-
     if not path.is_file():
         raise InvalidValue(f"There is no file {str(path)!r}.")
     if path.stat().st_size > _MAX_BYTES:
