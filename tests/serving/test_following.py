@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from millstream.artifacts.model_uris import ModelUri
 from millstream.client import MillstreamClient
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import pyfunc
@@ -172,5 +173,6 @@ def test_what_cannot_move_cannot_be_followed(uri: str) -> None:
 
 
 def test_stages_and_aliases_can_move() -> None:
-    assert movable("models:/a b/Staging") == ("a b", "Staging", False)
-    assert movable("models:/m@champion") == ("m", "champion", True)
+    assert movable("models:/a b/Staging") == ModelUri("a b", "Staging")
+    assert movable("models:/m@champion") == ModelUri("m", alias="champion")
+    assert movable("models:/team@home@champion") == ModelUri("team@home", alias="champion")

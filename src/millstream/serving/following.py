@@ -8,9 +8,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from millstream.artifacts import model_uris
 from millstream.asgi.log import log
 from millstream.client import MillstreamClient
-from millstream.errors import InvalidValue, NotFound
+from millstream.errors import InvalidValue
 from millstream.serving import loading
 from millstream.serving.scorer import Options, Scorer
 
@@ -30,7 +31,7 @@ class Follower:
     def __init__(self, uri: str, interval_s: float, trust: bool | None, options: Options) -> None:
         if interval_s <= 0:
             raise InvalidValue("The interval of --follow is a number of seconds above 0.")
-        self._name, self._reference, self._is_alias = movable(uri)
+        self._named = movable(uri)
         self.uri = uri
         self._interval_s = interval_s
         self._trust = trust
@@ -48,21 +49,10 @@ class Follower:
 
     def current(self) -> str:
         """The version number that the stage or alias names. Raises NotFound when there is none."""
-        client = self._client
-        if self._is_alias:
-            return str(client.get_model_version_by_alias(self._name, self._reference).version)
-        if self._reference.lower() == "latest":
-            found = client.search_model_versions(
-                f"name = '{_quoted(self._name)}'", order_by=["version_number DESC"], max_results=1
-            )
-        else:
-            found = client.get_latest_versions(self._name, stages=[self._reference])
-        if not found:
-            raise NotFound(f"No version of {self._name!r} is in {self._reference!r}.")
-        return str(max(int(each.version) for each in found))
+        return str(model_uris.find_version(self._named, self._client).version)
 
     def _load(self, version: str) -> Scorer:
-        pinned = f"models:/{self._name}/{version}"
+        pinned = f"models:/{self._named.name}/{version}"
         return loading.load(pinned, self._trust, self._options, name=f"{self.uri} (version {version})")
 
     async def follow(self, replace: Callable[[Scorer], None], failed: Callable[[], None]) -> None:
@@ -113,24 +103,19 @@ class Follower:
         log(logging.INFO, "another version is served", model=self.uri, version=version, before=before)
 
 
-def movable(uri: str) -> tuple[str, str, bool]:
-    """Name, stage or alias, and whether it is an alias, of a URI that can come to name another version.
+def movable(uri: str) -> model_uris.ModelUri:
+    """A URI that can come to name another version.
 
     Raises:
         InvalidValue: it names a fixed version, or is no URI of the registry.
     """
-    rest = uri.removeprefix("models:/") if uri.startswith("models:/") else ""
-    name, at, alias = rest.partition("@")
-    if at and name and alias and "/" not in rest:
-        return name, alias, True
-    name, slash, stage = rest.partition("/")
-    if slash and name and stage and "/" not in stage and not stage.isdigit():
-        return name, stage, False
-    raise InvalidValue(
-        f"{uri!r} cannot be followed: only models:/<name>/<stage>, models:/<name>/latest and models:/<name>@<alias> can come "
-        "to name another version."
-    )
-
-
-def _quoted(name: str) -> str:
-    return name.replace("'", "''")
+    try:
+        named = model_uris.parse(uri)
+    except InvalidValue:
+        named = model_uris.ModelUri()
+    if not named.name or named.path or named.version.isdigit():
+        raise InvalidValue(
+            f"{uri!r} cannot be followed: only models:/<name>/<stage>, models:/<name>/latest and models:/<name>@<alias> can come "
+            "to name another version."
+        )
+    return named
