@@ -366,9 +366,7 @@ class Recorder:
             shutil.copy2(local_path, place / (name or os.path.basename(local_path)))
         self.journal.put(records.File(run_id, place.name, artifact_path or ""))
 
-    def end_run(
-        self, run_id: str, status: str = "FINISHED", end_time: int | None = None, *, wait: bool = True
-    ) -> None:
+    def end_run(self, run_id: str, status: str = "FINISHED", end_time: int | None = None, *, wait: bool = True) -> None:
         """Record the end, then wait like `flush(run_id)`; journals of forked workers that ended are delivered as well.
 
         Without `wait` the end goes its way through the journal like a metric, and nothing of it is raised here.

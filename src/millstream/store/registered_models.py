@@ -33,9 +33,7 @@ _DESCRIBE = Statement(
     .values(description=bindparam("text", type_=_M.description.type), last_update_time=bindparam("now"))
 )
 _RENAME = Statement(
-    update(registered_models)
-    .where(_IS_MODEL)
-    .values(name=bindparam("new_name"), last_update_time=bindparam("now"))
+    update(registered_models).where(_IS_MODEL).values(name=bindparam("new_name"), last_update_time=bindparam("now"))
 )
 _RENAME_VERSIONS = Statement(
     update(model_versions)

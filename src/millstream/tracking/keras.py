@@ -1,6 +1,6 @@
 """`MlflowCallback` for Keras 3: what `model.fit` reports becomes metrics, params and a summary of the active run.
 
-    model.fit(x, y, epochs=3, callbacks=[millstream.keras.MlflowCallback()])
+model.fit(x, y, epochs=3, callbacks=[millstream.keras.MlflowCallback()])
 """
 
 from __future__ import annotations
