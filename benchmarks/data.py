@@ -4,7 +4,7 @@
 
 Every run has 10 metrics, 10 params and 3 tags, as a sweep leaves them: params from small grids, one that is unique, metrics
 that follow the run's hidden quality or oppose it, a few NaN, a few missing. Histories are not written: a series has its
-summary only. The same arguments always give the same rows.
+summary only (`fill_histories` writes them). The same arguments always give the same rows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from sqlalchemy import func, select
 from sqlalchemy.schema import CreateIndex
 
-from millstream.store.database import Database
+from millstream.store.database import Database, Session
+from millstream.store.series import stored, summary
+from millstream.store.series.codec import Points, encode
+from millstream.store.series.folding import TARGET
 from millstream.store.tables import ACTIVE, experiments, run_params, run_tags, runs, series
 
 FIRST_START = 1_700_000_000_000
@@ -43,16 +47,25 @@ TAGS = ["mlflow.runName", "team", "mlflow.source.git.commit"]
 NAN_SHARE, MISSING_SHARE = 0.002, 0.01
 
 
-def fill(uri: str, count: int, *, experiment: int = 1, name: str = "sweep", seed: int = 7) -> None:
+def metric_names(extra: int = 0) -> list[str]:
+    return [*METRICS, *(f"metric_{number:02d}" for number in range(extra))]
+
+
+def param_names(extra: int = 0) -> list[str]:
+    return [*PARAMS, *(f"option_{number:02d}" for number in range(extra))]
+
+
+def fill(uri: str, count: int, *, experiment: int = 1, name: str = "sweep", seed: int = 7, extra: int = 0) -> None:
     """Write an experiment with `count` runs into a store that has neither this experiment nor another sweep of it.
 
     Args:
         uri: sqlite:///<file>; made if it is not there.
         experiment: key of the new experiment, above 0.
+        extra: so many metrics and params more than the usual ten of each.
     """
     database = Database(uri)
     with database.read() as session:
-        keys = {key: session.find_name_id(key) for key in (*METRICS, *PARAMS, *TAGS)}
+        keys = {key: session.find_name_id(key) for key in (*metric_names(extra), *param_names(extra), *TAGS)}
         row = session.sa.execute(runs.select().order_by(runs.c.id.desc()).limit(1)).first()
     if None in keys.values():
         database.write(lambda session: [session.name_id(key) for key in keys])
@@ -62,12 +75,62 @@ def fill(uri: str, count: int, *, experiment: int = 1, name: str = "sweep", seed
     path = database.url.database
     database.close()
     assert path is not None
-    _write(path, Sweep(count, experiment, first, name, seed, {key: int(value or 0) for key, value in keys.items()}))
+    numbers = {key: int(value or 0) for key, value in keys.items()}
+    _write(path, Sweep(count, experiment, first, name, seed, numbers, extra))
+
+
+def fill_histories(uri: str, runs_count: int, metrics_count: int, points: int, *, experiment: int) -> None:
+    """Write an experiment whose runs have whole histories, folded as a server leaves them: noisy falling losses, a few spikes.
+
+    The store must hold no runs of this experiment; runs and metrics are `run-<n>` and `curve/<n>`.
+    """
+    database = Database(uri)
+    random = np.random.default_rng(experiment)
+    steps = np.arange(points, dtype=np.int64)
+
+    def write(session: Session) -> None:
+        first = int(session.sa.execute(select(func.coalesce(func.max(runs.c.id), 0))).scalar_one()) + 1
+        row = (experiment, "histories", f"mlflow-artifacts:/{experiment}", ACTIVE, FIRST_START, FIRST_START, None)
+        session.sa.execute(experiments.insert().values(dict(zip(experiments.c.keys(), row, strict=True))))
+        name_ids = [session.name_id(f"curve/{number}") for number in range(metrics_count)]
+        for number in range(runs_count):
+            run_id, start = random.bytes(16).hex(), FIRST_START + number * 1000
+            session.sa.execute(
+                runs.insert().values(
+                    id=first + number, run_id=run_id, experiment_id=experiment, name=f"run-{number}", user_id="user",
+                    status=3, start_time=start, end_time=start + 100 * points, lifecycle=ACTIVE,
+                    artifact_uri=f"mlflow-artifacts:/{experiment}/{run_id}/artifacts",
+                )
+            )  # fmt: skip
+            for name_id in name_ids:
+                values = np.exp(-steps / (points * random.uniform(0.1, 0.5))) + random.normal(0, 0.02, points)
+                values[random.integers(0, points, 5)] += 1
+                curve = Points(steps, start + 100 * steps, values)
+                _write_history(session, first + number, name_id, experiment, curve)
+
+    database.write(write)
+    database.close()
+
+
+def _write_history(session: Session, run: int, name_id: int, experiment: int, curve: Points) -> None:
+    def at(index: int) -> tuple[float, int, int]:
+        return float(curve.values[index]), int(curve.steps[index]), int(curve.times[index])
+
+    low, high = at(int(curve.values.argmin())), at(int(curve.values.argmax()))
+    row = (curve.size, 0, *at(-1), *at(0), *low, *high, 0)
+    summary.insert_many(session, [summary.insertion(run, name_id, experiment, row)])
+    parts = [curve.take(slice(start, start + TARGET)) for start in range(0, curve.size, TARGET)]
+    stored.insert_chunks(
+        session, run, name_id, [(number * stored.SEQ_STRIDE, encode(part)) for number, part in enumerate(parts)]
+    )
 
 
 class Sweep:
-    def __init__(self, count: int, experiment: int, first: int, name: str, seed: int, keys: dict[str, int]) -> None:
+    def __init__(
+        self, count: int, experiment: int, first: int, name: str, seed: int, keys: dict[str, int], extra: int = 0
+    ) -> None:
         self.count, self.experiment, self.first, self.name, self.keys = count, experiment, first, name, keys
+        self.extra = extra
         self.random = np.random.default_rng(seed)
         self.quality = self.random.random(count)
         self.starts = FIRST_START + np.cumsum(self.random.integers(1000, 2000, count))
@@ -87,10 +150,15 @@ class Sweep:
 
     def params(self) -> Iterator[tuple[Any, ...]]:
         picks = {key: self.random.integers(0, len(grid), self.count).tolist() for key, grid in GRIDS.items()}
-        ordered = sorted((self.keys[key], key) for key in PARAMS)
+        more = param_names(self.extra)[len(PARAMS) :]
+        picks |= {key: self.random.integers(0, 10, self.count).tolist() for key in more}
+        ordered = sorted((self.keys[key], key) for key in param_names(self.extra))
         for index in range(self.count):
             for key_id, key in ordered:
-                value = str(100_000 + index) if key == "seed" else GRIDS[key][picks[key][index]]
+                if key == "seed":
+                    value = str(100_000 + index)
+                else:
+                    value = GRIDS[key][picks[key][index]] if key in GRIDS else f"value-{picks[key][index]}"
                 yield self.first + index, key_id, self.experiment, value, None
 
     def tags(self) -> Iterator[tuple[Any, ...]]:
@@ -106,8 +174,8 @@ class Sweep:
                 yield self.first + index, key_id, self.experiment, values[key], None
 
     def series(self) -> Iterator[tuple[Any, ...]]:
-        columns = {key: self._metric(key) for key in METRICS}
-        ordered = sorted((self.keys[key], key) for key in METRICS)
+        columns = {key: self._metric(key) for key in metric_names(self.extra)}
+        ordered = sorted((self.keys[key], key) for key in columns)
         starts = self.starts.tolist()
         for index in range(self.count):
             time_ms = starts[index] + 50_000

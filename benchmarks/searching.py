@@ -135,12 +135,12 @@ def _scan(caller: Caller, count: int) -> float:
     return time.perf_counter() - began
 
 
-def fill_official(path: Path, count: int) -> None:
+def fill_official(path: Path, count: int, extra: int = 0) -> None:
     """Write the sweep of data.py into experiment 1 of an official SQLite file, whose server is stopped."""
-    names = [*data.METRICS, *data.PARAMS, *data.TAGS]
+    names = [*data.metric_names(extra), *data.param_names(extra), *data.TAGS]
     keys = {name: number for number, name in enumerate(names, 1)}
     name_of = {number: name for name, number in keys.items()}
-    sweep = data.Sweep(count, 1, 1, "sweep", 7, keys)
+    sweep = data.Sweep(count, 1, 1, "sweep", 7, keys, extra)
     status = {1: "RUNNING", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA synchronous = OFF")

@@ -2,6 +2,8 @@
 import { useSyncExternalStore } from "react";
 import { queryClient } from "./cache";
 import { ROOT } from "./client";
+import type { WindowRequest } from "./metrics";
+import { refreshRuns } from "./runs";
 
 export type LiveState = "connecting" | "live" | "lost";
 
@@ -12,7 +14,7 @@ let isWaiting = false;
 let touched = new Set<string>();
 let isAny = false;
 
-const AREAS = ["runs", "windows", "summaries", "experiments", "models", "model", "versions", "history", "children"];
+const AREAS = ["experiments", "models", "model", "versions", "history", "children"];
 const PAUSE_MS = 1500;
 
 function become(next: LiveState): void {
@@ -21,30 +23,47 @@ function become(next: LiveState): void {
   for (const listener of listeners) listener();
 }
 
-/** Make stale what shows something that was touched; the pages in view ask again by themselves. */
-function refresh(): void {
-  isWaiting = false;
+/** Bring up to date what shows something that was touched. What is not on a page is only made stale. */
+async function refresh(): Promise<void> {
   const ids = touched;
   const any = isAny;
   touched = new Set();
   isAny = false;
-  void queryClient.invalidateQueries({
-    predicate: ({ queryKey }) =>
-      AREAS.includes(String(queryKey[0])) || (queryKey[0] === "run" && (any || ids.has(String(queryKey[1])))),
-    refetchType: "active",
-  });
+  const shows = (key: readonly unknown[]): boolean => {
+    if (AREAS.includes(String(key[0]))) return true;
+    if (key[0] === "run" || key[0] === "summaries") return any || ids.has(String(key[1]));
+    return key[0] === "windows" && (any || (key[1] as WindowRequest).runs.some((id) => ids.has(id)));
+  };
+  await Promise.all([
+    refreshRuns(any ? null : ids),
+    queryClient.invalidateQueries({ predicate: ({ queryKey }) => shows(queryKey), refetchType: "active" }),
+  ]).catch(() => undefined); // the pages show what failed
+  isWaiting = false;
+  if (touched.size > 0 || isAny) refreshSoon();
+}
+
+/** One refresh at a time, with a pause before each: a busy server is asked more slowly by itself. */
+function refreshSoon(): void {
+  if (isWaiting) return;
+  isWaiting = true;
+  setTimeout(() => void refresh(), PAUSE_MS);
 }
 
 export function connect(): void {
   if (source) return;
   source = new EventSource(`${ROOT}/api/2.0/millstream/live`);
-  source.onopen = () => become("live");
+  source.onopen = () => {
+    if (state === "lost") {
+      isAny = true; // what was written meanwhile was not heard of
+      refreshSoon();
+    }
+    become("live");
+  };
   source.onmessage = (event: MessageEvent<string>) => {
     const { changed } = JSON.parse(event.data) as { changed: string[] | null };
     if (changed === null) isAny = true;
     else for (const id of changed) touched.add(id);
-    if (!isWaiting) setTimeout(refresh, PAUSE_MS);
-    isWaiting = true;
+    refreshSoon();
   };
   source.onerror = () => become("lost"); // the browser connects again by itself
 }

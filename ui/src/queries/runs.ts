@@ -1,5 +1,6 @@
 /** Runs: pages of a search, one run, and what changes them. */
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { type InfiniteData, infiniteQueryOptions, type QueryKey, queryOptions } from "@tanstack/react-query";
+import { mergedPages, type RunPage } from "@/core/livePages";
 import { queryClient } from "./cache";
 import { mlflow } from "./client";
 import type { ExperimentId, Run, RunId } from "./types";
@@ -9,12 +10,6 @@ export interface RunSearch {
   filter: string;
   order: string;
   view?: "ACTIVE_ONLY" | "DELETED_ONLY";
-}
-
-export interface RunPage {
-  runs: Run[];
-  next: string;
-  total: number | null;
 }
 
 const PAGE = 200;
@@ -45,7 +40,59 @@ export const runPages = (search: RunSearch) =>
     initialPageParam: "",
     getNextPageParam: (last: RunPage) => last.next || undefined,
     enabled: search.ids.length > 0,
+    // To ask again for all pages costs as many requests as are loaded: `refreshRuns` asks for what can have changed.
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
   });
+
+type Pages = InfiniteData<RunPage, string>;
+const MOST_ASKED = 500;
+
+/** Bring every table of runs up to date, in two requests each, however many pages are loaded.
+ *
+ * Asked for are the first page (what is new, or came to the top) and those of the loaded runs that were touched. Tables that
+ * are not on a page now keep their first page only, and ask when they are shown again.
+ *
+ * @param touched ids of runs; null: nobody knows which, and all loaded pages are asked for.
+ */
+export async function refreshRuns(touched: ReadonlySet<RunId> | null): Promise<void> {
+  const cache = queryClient.getQueryCache();
+  await Promise.all(
+    cache.findAll({ queryKey: ["runs"] }).map(async (query) => {
+      const key = query.queryKey as readonly ["runs", RunSearch];
+      if (query.state.fetchStatus === "fetching") await query.fetch().catch(() => undefined);
+      const loaded = query.state.data as Pages | undefined;
+      if (!loaded) return;
+      if (touched === null || !query.isActive()) {
+        if (!query.isActive()) cutToFirst(key);
+        await queryClient.invalidateQueries({ queryKey: key, exact: true, refetchType: "active" });
+      } else await refreshTable(key, loaded, touched);
+    }),
+  );
+}
+
+const cutToFirst = (key: QueryKey) =>
+  queryClient.setQueryData<Pages>(
+    key,
+    (pages) => pages && { pages: pages.pages.slice(0, 1), pageParams: pages.pageParams.slice(0, 1) },
+  );
+
+async function refreshTable(key: readonly ["runs", RunSearch], loaded: Pages, touched: ReadonlySet<RunId>) {
+  const search = key[1];
+  const shown = loaded.pages.flatMap((page) => page.runs.map((each) => each.info.run_id));
+  const asked = loaded.pages.length > 1 ? shown.filter((id) => touched.has(id)).slice(0, MOST_ASKED) : [];
+  const inIds = `attributes.run_id IN (${asked.map((id) => `'${id}'`).join(", ")})`;
+  const filter = search.filter ? `(${search.filter}) AND ${inIds}` : inIds;
+  const [first, again] = await Promise.all([
+    searchRuns(search),
+    asked.length ? searchRuns({ ...search, filter, order: "" }, "", MOST_ASKED) : undefined,
+  ]);
+  queryClient.setQueryData<Pages>(key, (pages) => {
+    if (!pages) return pages;
+    const next = mergedPages(pages.pages, first, again?.runs ?? [], asked);
+    return { pages: next, pageParams: pages.pageParams.slice(0, next.length) };
+  });
+}
 
 export const run = (id: RunId) =>
   queryOptions({
@@ -64,10 +111,11 @@ export const children = (of: Run) =>
     },
   });
 
-const changed = () =>
-  Promise.all(
-    ["runs", "run", "children", "experiments"].map((key) => queryClient.invalidateQueries({ queryKey: [key] })),
-  );
+const changed = (ids: readonly RunId[]) =>
+  Promise.all([
+    refreshRuns(new Set(ids)),
+    ...["run", "children", "experiments"].map((key) => queryClient.invalidateQueries({ queryKey: [key] })),
+  ]);
 
 /** Do the same to many runs, some at a time; all are tried, the first failure is raised at the end. */
 async function toEach(ids: readonly RunId[], act: (id: RunId) => Promise<unknown>): Promise<void> {
@@ -79,7 +127,7 @@ async function toEach(ids: readonly RunId[], act: (id: RunId) => Promise<unknown
     }
   };
   await Promise.all(Array.from({ length: 6 }, worker));
-  await changed();
+  await changed(ids);
   if (failures.length > 0) throw failures[0];
 }
 
@@ -92,5 +140,5 @@ export const untagRuns = (ids: readonly RunId[], key: string) =>
 
 export async function renameRun(id: RunId, name: string): Promise<void> {
   await mlflow.post("runs/update", { run_id: id, run_name: name });
-  await changed();
+  await changed([id]);
 }
