@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ from millstream.entities import (
     RegisteredModelTag,
     RegistryChange,
 )
-from millstream.errors import AlreadyExists, InvalidState, InvalidValue, Unavailable
+from millstream.errors import AlreadyExists, InvalidState, InvalidValue, MillstreamError, Unavailable
 
 Req = TypeVar("Req", bound=Struct)
 Res = TypeVar("Res")
@@ -57,6 +58,28 @@ class RegistryMethods:
         rows = [RegisteredModelTag(key, str(value)) for key, value in (tags or {}).items()]
         req = registry.CreateRegisteredModel(name, description, rows, **_signed(comment))
         return self._registry_call(registry.create, req).registered_model
+
+    @contextmanager
+    def registered_model_for_version(self, name: str) -> Iterator[None]:
+        """Create a registered model if it is missing, for a version that the `with` block adds.
+
+        If the block raises, a model that was created here is deleted again, unless somebody has changed it or added a version
+        meanwhile.
+        """
+        try:
+            created = self.create_registered_model(name)
+        except AlreadyExists:
+            yield
+            return
+        try:
+            yield
+        except Unavailable:  # the version may yet come, and nobody can be asked
+            raise
+        except MillstreamError:
+            with suppress(MillstreamError):  # what the block raised says more
+                if self.get_registered_model(name) == created:
+                    self.delete_registered_model(name, comment="Its first version was refused.")
+            raise
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         return self._registry_call(registry.get, registry.RegisteredModelName(name)).registered_model
@@ -183,7 +206,6 @@ class RegistryMethods:
 
         No file is copied.
 
-
         Args:
             src_model_uri: `models:/<name>/<version>`, `models:/<name>/<stage>` or `models:/<name>@<alias>`.
         """
@@ -193,19 +215,16 @@ class RegistryMethods:
                 f"{src_model_uri!r} must name a version of a registered model: models:/<name>/<version>."
             )
         original = model_uris.find_version(uri, self)
-        try:
-            self.create_registered_model(dst_name)
-        except AlreadyExists:
-            pass
-        return self.create_model_version(
-            dst_name,
-            f"models:/{original.name}/{original.version}",
-            original.run_id or None,
-            original.tags,
-            original.run_link or None,
-            original.description,
-            comment=comment,
-        )
+        with self.registered_model_for_version(dst_name):
+            return self.create_model_version(
+                dst_name,
+                f"models:/{original.name}/{original.version}",
+                original.run_id or None,
+                original.tags,
+                original.run_link or None,
+                original.description,
+                comment=comment,
+            )
 
     def get_model_version(self, name: str, version: str | int) -> ModelVersion:
         return self._registry_call(registry.get_version, registry.ModelVersionName(name, str(version))).model_version

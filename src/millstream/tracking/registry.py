@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from millstream.client.paging import gather
 from millstream.entities import MODEL_VERSIONS_TAG, ModelVersion, RegisteredModel
-from millstream.errors import AlreadyExists
 from millstream.tracking import uris
 
 AWAIT_REGISTRATION_S = 300
@@ -36,7 +35,7 @@ def register_model(
     tags: Mapping[str, Any] | None = None,
     env_pack: Any = None,
 ) -> ModelVersion:
-    """Register a model under a name, which is created if it is missing.
+    """Register a model under a name, which is created if it is missing (and deleted again if the version is refused).
 
     Args:
         model_uri: `runs:/<run id>/<path or model name>`, `models:/<model id>`, a version of a registered model
@@ -48,18 +47,15 @@ def register_model(
     client = uris.client()
     origin = _origin_of(os.fspath(model_uri))
     is_elsewhere = client.registry_uri != client.tracking_uri
-    try:
-        client.create_registered_model(name)
-    except AlreadyExists:
-        pass
-    version = client.create_model_version(
-        name,
-        origin.address if is_elsewhere else origin.source,
-        origin.run_id,
-        tags,
-        await_creation_for=await_registration_for,
-        model_id=None if is_elsewhere else origin.model_id,
-    )
+    with client.registered_model_for_version(name):
+        version = client.create_model_version(
+            name,
+            origin.address if is_elsewhere else origin.source,
+            origin.run_id,
+            tags,
+            await_creation_for=await_registration_for,
+            model_id=None if is_elsewhere else origin.model_id,
+        )
     if origin.model_id and is_elsewhere:
         _note_on_logged_model(origin.model_id, version)
     return version
