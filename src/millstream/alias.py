@@ -58,7 +58,7 @@ SUBMODULES: dict[str, str] = {
     "entities.metric": "millstream.entities",
     "entities.model_registry": "millstream.entities",
     "entities.model_registry.model_version": "millstream.entities",
-    "entities.model_registry.model_version_stages": "millstream.entities",
+    "entities.model_registry.model_version_stages": "millstream.mlflow_names.model_version_stages",
     "entities.model_registry.model_version_status": "millstream.entities",
     "entities.model_registry.model_version_tag": "millstream.entities",
     "entities.model_registry.registered_model": "millstream.entities",

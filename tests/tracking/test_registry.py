@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,41 @@ def test_a_folder_is_registered_where_its_user_can_read_it_anyway(
         assert millstream.register_model("model", name).source == str(tmp_path / "model")
 
 
+REFUSED = "s3://me:password@bucket/model"
+
+
+def test_a_version_that_is_refused_leaves_no_new_name_behind(experiment: Experiment, name: str) -> None:
+    with pytest.raises(InvalidValue, match="password"):
+        millstream.register_model(REFUSED, name)
+    assert millstream.search_registered_models(filter_string=f"name = '{name}'") == []
+    millstream.register_model("s3://bucket/model", name)
+    with pytest.raises(InvalidValue, match="password"):
+        millstream.register_model(REFUSED, name)
+    assert millstream.MillstreamClient().get_registered_model(name).latest_versions[0].version == "1"
+
+
+def test_a_name_that_was_there_or_is_used_by_others_meanwhile_stays(experiment: Experiment, name: str) -> None:
+    client = millstream.MillstreamClient()
+    client.create_registered_model(f"{name}-empty")
+    with pytest.raises(InvalidValue, match="password"):
+        millstream.register_model(REFUSED, f"{name}-empty")
+    assert client.get_registered_model(f"{name}-empty").latest_versions == []
+
+    def add_while(change: Callable[[], object]) -> None:
+        with client.registered_model_for_version(name):
+            change()
+            client.create_model_version(name, REFUSED)
+
+    for change in (
+        lambda: client.create_model_version(name, "s3://bucket/model"),
+        lambda: client.set_registered_model_tag(name, "a", "b"),
+    ):
+        with pytest.raises(InvalidValue, match="password"):
+            add_while(change)
+        assert client.get_registered_model(name).name == name
+        client.delete_registered_model(name)
+
+
 def test_versions_and_models_are_searched_whole(run: Run, name: str) -> None:
     for number in range(3):
         millstream.register_model(f"s3://b/{number}", name)
@@ -112,5 +148,20 @@ def test_code_for_mlflow_finds_the_entities_of_the_registry(script: object, trac
         version = client.create_model_version("{name}", "s3://b/1")
         assert isinstance(version, ModelVersion) and version.status == ModelVersionStatus.to_string(ModelVersionStatus.READY)
         assert isinstance(client.get_registered_model("{name}"), RegisteredModel)
+        """
+    script(textwrap.dedent(code))  # type: ignore[operator]
+
+
+def test_code_for_mlflow_finds_the_stages(script: object) -> None:
+    code = """
+        import millstream
+        millstream.install_as_mlflow()
+        from mlflow.entities.model_registry import model_version_stages as stages
+        assert stages.ALL_STAGES == ["None", "Staging", "Production", "Archived"]
+        assert stages.ALL_STAGES == [
+            stages.STAGE_NONE, stages.STAGE_STAGING, stages.STAGE_PRODUCTION, stages.STAGE_ARCHIVED
+        ]
+        assert stages.DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS == ["Staging", "Production"]
+        assert stages.STAGE_DELETED_INTERNAL == "Deleted_Internal"
         """
     script(textwrap.dedent(code))  # type: ignore[operator]
