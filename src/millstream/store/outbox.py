@@ -6,7 +6,6 @@ is `webhooks.dispatcher`.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping
@@ -16,8 +15,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 
 from millstream.entities import PagedList, WebhookDelivery, WebhookDeliveryStatus, WebhookEvent, WebhookStatus
-from millstream.errors import InvalidState, InvalidValue, MillstreamError, NotFound
+from millstream.errors import InvalidState, MillstreamError, NotFound
 from millstream.store.database import Database, Session, insert_into
+from millstream.store.experiments import now_ms
 from millstream.store.search import tokens
 from millstream.store.statement import Statement
 from millstream.store.tables import webhook_deliveries, webhook_events, webhooks
@@ -28,7 +28,6 @@ KEPT_MS = 7 * 86_400_000
 """How long a delivery that is done with can be looked at."""
 
 MAX_ERROR = 500
-_FIRST_PAGE = 2**63 - 1
 _STATUSES = tuple(WebhookDeliveryStatus)
 _PENDING = WebhookDeliveryStatus.PENDING.number
 _DELIVERED = WebhookDeliveryStatus.DELIVERED.number
@@ -89,7 +88,7 @@ def add(session: Session, event: WebhookEvent, data: Mapping[str, Any]) -> None:
     found = session.rows(_SUBSCRIBED, event=str(event))
     if not found:
         return
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     body = payloads.body(event, data, now)
     row = {"event": str(event), "body": body, "status": _PENDING, "attempts": 0, "creation_time": now, "due_time": now}
     session.run_many(_INSERT, [{**row, "webhook": webhook, "delivery_id": str(uuid.uuid4())} for (webhook,) in found])
@@ -209,21 +208,11 @@ def page(
 ) -> PagedList[WebhookDelivery]:
     """Deliveries to one webhook, the newest event first."""
     search = tokens.fingerprint("webhook deliveries", webhook_id, status)
-    before = position(page_token, search)
+    before = tokens.key_before(page_token, search)
     statuses = [status.number] if status is not None else [each.number for each in _STATUSES]
     rows = session.rows(_PAGE, webhook=webhook, before=before, statuses=statuses, limit=max_results + 1)
-    more = tokens.encode(search, [rows[max_results - 1][0]]) if len(rows) > max_results else None
-    return PagedList([_delivery(webhook_id, row) for row in rows[:max_results]], more)
-
-
-def position(page_token: str, search: str) -> int:
-    """The key that a page, newest first, begins below."""
-    if not page_token:
-        return _FIRST_PAGE
-    values = tokens.decode(page_token, search)
-    if len(values) != 1 or type(values[0]) is not int or not 0 <= values[0] <= _FIRST_PAGE:
-        raise InvalidValue("The page token is not one of this list's. Start again without a token.")
-    return int(values[0])
+    found = [_delivery(webhook_id, row) for row in rows[:max_results]]
+    return PagedList(found, tokens.next_page(search, rows, max_results))
 
 
 def redeliver(session: Session, webhook: int, webhook_id: str, delivery_id: str) -> WebhookDelivery:
@@ -236,7 +225,7 @@ def redeliver(session: Session, webhook: int, webhook_id: str, delivery_id: str)
     row = session.row(_ONE, webhook=webhook, delivery_id=delivery_id)
     if row is None:
         raise NotFound(f"The webhook has no delivery {delivery_id[:100]!r}. They are kept for a week.")
-    if not session.run(_AGAIN, key=row[0], now=time.time_ns() // 1_000_000):
+    if not session.run(_AGAIN, key=row[0], now=now_ms()):
         raise InvalidState("The delivery is still being tried. Wait until it has failed.")
     again = session.row(_ONE, webhook=webhook, delivery_id=delivery_id)
     assert again is not None

@@ -22,7 +22,6 @@ from millstream.entities import (
     WebhookEntity,
     WebhookEvent,
 )
-from millstream.errors import InvalidValue
 from millstream.store import outbox
 from millstream.store.database import Session, insert_into
 from millstream.store.registry_rules import Author
@@ -185,7 +184,6 @@ _OF_VERSION = Statement(
 )
 _RENAME = Statement(update(registry_history).where(_H.model == bindparam("model")).values(name=bindparam("new_name")))
 _ACTIONS = tuple(RegistryAction)
-_FIRST_PAGE = 2**63 - 1
 
 
 def read(
@@ -196,17 +194,10 @@ def read(
     A model that is deleted still has its history, under its last name; a new one of that name continues it.
     """
     search = tokens.fingerprint("registry history", name, version)
-    before = _FIRST_PAGE if not page_token else _position(tokens.decode(page_token, search))
+    before = tokens.key_before(page_token, search)
     statement = _OF_MODEL if version is None else _OF_VERSION
     rows = session.rows(statement, name=name, version=version, before=before, limit=max_results + 1)
-    more = tokens.encode(search, [rows[max_results - 1][0]]) if len(rows) > max_results else None
-    return PagedList([_change(row) for row in rows[:max_results]], more)
-
-
-def _position(values: list[Any]) -> int:
-    if len(values) != 1 or type(values[0]) is not int or not 0 <= values[0] <= _FIRST_PAGE:
-        raise InvalidValue("The page token does not belong to this history. Start again without a token.")
-    return int(values[0])
+    return PagedList([_change(row) for row in rows[:max_results]], tokens.next_page(search, rows, max_results))
 
 
 def _change(row: tuple[Any, ...]) -> RegistryChange:

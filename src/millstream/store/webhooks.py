@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from millstream.entities import (
 from millstream.errors import InvalidValue, WebhookNotFound, WebhookUrlRefused
 from millstream.store import outbox, rules
 from millstream.store.database import Database, Session, insert_into
+from millstream.store.experiments import now_ms
 from millstream.store.search import tokens
 from millstream.store.statement import Statement
 from millstream.store.tables import webhook_events, webhooks
@@ -101,7 +101,7 @@ class SqlWebhookStore:
         }
 
         def write(session: Session) -> Webhook:
-            now = _now()
+            now = now_ms()
             key = session.insert(_INSERT, **row, creation_time=now, last_update_time=now)
             session.run_many(_INSERT_EVENT, [{"webhook": key, "event": event} for event in wanted])
             return _get(session, webhook_id)[1]
@@ -116,11 +116,10 @@ class SqlWebhookStore:
         """The newest first."""
         limit = _page_size(max_results)
         search = tokens.fingerprint("webhooks")
-        before = outbox.position(page_token, search)
+        before = tokens.key_before(page_token, search)
         with self.db.read() as session:
             rows = session.rows(_PAGE, before=before, limit=limit + 1)
-            more = tokens.encode(search, [rows[limit - 1][0]]) if len(rows) > limit else None
-            return PagedList(_load(session, rows[:limit]), more)
+            return PagedList(_load(session, rows[:limit]), tokens.next_page(search, rows, limit))
 
     def update_webhook(
         self,
@@ -150,7 +149,7 @@ class SqlWebhookStore:
                 new_description=old.description if description is None else description or None,
                 new_url=url or old.url,
                 new_status=(status or old.status).number,
-                now=_now(),
+                now=now_ms(),
             )
             if secret is not None:
                 session.run(_SET_SECRET, webhook=key, new_secret=sealed)
@@ -180,7 +179,7 @@ class SqlWebhookStore:
         sealed = row[0] if row is not None else None
         secret = secrets.unseal(sealed, webhook_id, outbox.database_file(self.db)) if sealed else None
         chosen = event or webhook.events[0]
-        body = payloads.body(chosen, payloads.example(chosen), _now())
+        body = payloads.body(chosen, payloads.example(chosen), now_ms())
         outcome = Attempt(Message(webhook.url, str(uuid.uuid4()), body, secret)).run()
         return WebhookTestResult(outcome.error is None, outcome.response_status, None, outcome.error)
 
@@ -278,7 +277,3 @@ def _load(session: Session, rows: Sequence[tuple[Any, ...]]) -> list[Webhook]:
         )
         for key, webhook_id, name, description, url, status, creation_time, last_update_time in rows
     ]
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -13,6 +13,9 @@ import msgspec
 from millstream.errors import InvalidValue
 
 VERSION = 1
+NEWEST = 2**63 - 1
+"""Where a list begins that goes from the newest key to the oldest: above all of them."""
+
 MAX_CHARS = 100_000
 
 
@@ -33,6 +36,21 @@ def fingerprint(*texts: object) -> str:
 def encode(search: str, values: Sequence[Any]) -> str:
     """The token of the page that ends with a row of these sort values."""
     return base64.urlsafe_b64encode(msgspec.json.encode(_Token(VERSION, search, list(values)))).decode()
+
+
+def next_page(search: str, rows: Sequence[Sequence[Any]], size: int) -> str | None:
+    """The token of what follows the first `size` rows, which begin with their key, the newest first; None if nothing does."""
+    return encode(search, [rows[size - 1][0]]) if len(rows) > size else None
+
+
+def key_before(token: str, search: str) -> int:
+    """The key below which the page of a token of `next_page` begins; an empty token is the first page's."""
+    if not token:
+        return NEWEST
+    values = decode(token, search)
+    if len(values) != 1 or type(values[0]) is not int or not 0 <= values[0] <= NEWEST:
+        raise InvalidValue("The page token is not one of this list's. Start again without a token.")
+    return int(values[0])
 
 
 def decode(token: str, search: str) -> list[Any]:
