@@ -86,7 +86,9 @@ LAZY: dict[str, frozenset[str]] = {
     "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
     "deployments": frozenset({"alias", "tracking"}),  # plug-ins that import mlflow; where models are looked for
-    "models": frozenset({"tracking", "autologging"}),  # the active run and experiment; a flavor's `autolog`
+    "models": frozenset(
+        {"tracking", "autologging", "serving"}
+    ),  # the active run; a flavor's `autolog`; an example is tried as a scoring request
     "server": frozenset({"client"}),
 }
 """Further folders that functions may import when they are called."""

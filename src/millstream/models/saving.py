@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from millstream.errors import InvalidValue
 from millstream.models import code_paths
+from millstream.models.examples import SERVING_EXAMPLE, load_serving_example, save_example, split_params
 from millstream.models.flavor import (
     Flavor,
     load_for_python_function,
@@ -31,6 +32,7 @@ from millstream.models.mlmodel import MLMODEL, Model
 from millstream.models.trust import Trust
 
 if TYPE_CHECKING:
+    from millstream.models.pyfunc.loaded import Implementation
     from millstream.models.signature import ModelSignature
 
 logger = logging.getLogger("millstream")
@@ -64,8 +66,8 @@ class Content(Protocol):
         """A signature that the model itself declares."""
         ...
 
-    def predict(self, root: Path, inputs: Any, params: dict[str, Any] | None) -> Any:
-        """What the model answers to its example, after `write`. Unsupported if that is not known."""
+    def implementation(self, root: Path) -> Implementation | None:
+        """What predicts, to try the example with, after `write`; None if the model is not run while it is saved."""
         ...
 
     @property
@@ -117,6 +119,8 @@ def write(path: str | os.PathLike[str], content: Content, given: Given) -> Model
         if given.infer_code_paths:
             code = _copy_imported(root, content.flavor)
             _finish(metadata, root, content, code)
+        if given.signature is False or metadata.signature is not None:  # else the example has failed already
+            _replay(metadata, root, content)
         requirements = Requirements.resolve(
             conda_env=given.conda_env,
             pip_requirements=given.pip_requirements,
@@ -146,12 +150,10 @@ def _refuse_exclusive(given: Given) -> None:
 
 def _describe(metadata: Model, root: Path, content: Content, given: Given) -> None:
     """Signature, example, metadata and resources: what MLmodel says besides the flavors."""
-    from millstream.models import examples
-
     example = None
     if given.input_example is not None:
-        metadata.saved_input_example_info = examples.save_example(given.input_example, root)
-        example = examples.split_params(given.input_example)
+        metadata.saved_input_example_info = save_example(given.input_example, root)
+        example = split_params(given.input_example)
     if given.signature:
         metadata.signature = given.signature
     elif given.signature is False:
@@ -178,11 +180,37 @@ def _infer(metadata: Model, root: Path, content: Content, example: tuple[Any, di
         return
     inputs, params = example
     try:
-        outputs = content.predict(root, copy.deepcopy(inputs), params)
+        implementation = content.implementation(root)
+        assert implementation is not None  # of what infers
+        outputs = implementation.predict(copy.deepcopy(inputs), params)
         metadata.signature = signature_of_example(inputs, outputs, params)
         metadata.signature.is_from_example = is_from_example
     except Exception as error:  # the user's model, on an example that may not fit it
         logger.warning("The signature could not be inferred: predicting the example failed: %s", error)
+
+
+def _replay(metadata: Model, root: Path, content: Content) -> None:
+    """Send the saved example through the model as the body of a scoring request; a failure only warns."""
+    from millstream.models.pyfunc.loaded import PyFuncModel
+    from millstream.serving.forms import read
+    from millstream.serving.scorer import wanted_of
+
+    example = metadata.saved_input_example_info
+    if not example or "python_function" not in metadata.flavors:
+        return
+    try:
+        implementation = content.implementation(root)
+        if implementation is None:
+            return
+        model = PyFuncModel(metadata, implementation, root)
+        request = read(load_serving_example(root, example).encode(), wanted_of(model))
+        model.predict(request.data, request.params)
+    except Exception as error:  # the user's model, or an example that JSON does not hold as it was
+        logger.warning(
+            "The model does not answer its input example when that comes as a scoring request (%s): %s",
+            SERVING_EXAMPLE,
+            error,
+        )
 
 
 def _resources(resources: Any) -> Any:
@@ -270,6 +298,7 @@ class FlavorContent:
         self._example = {"input_example": example} if flavor.saves_with_example else {}
         self._section: dict[str, Any] = {}
         self._entry: dict[str, Any] | None = None
+        self._implementation: Implementation | None = None
 
     @property
     def flavor(self) -> str:
@@ -301,13 +330,17 @@ class FlavorContent:
     def hinted_signature(self, example: Any) -> ModelSignature | None:
         return None
 
-    def predict(self, root: Path, inputs: Any, params: dict[str, Any] | None) -> Any:
+    def implementation(self, root: Path) -> Implementation | None:
         from millstream.models.pyfunc.implementations import FlavorImplementation
 
-        entry = self._entry or {}
-        model = self._model
-        if not self._flavor.predicts_given:
-            model = load_for_python_function(
-                self._module, root, entry, self._section, trust=Trust(True), model_config=entry.get("config") or {}
-            )
-        return FlavorImplementation(self._module, model, entry).predict(inputs, params)
+        if self._entry is None:
+            return None
+        if self._implementation is None:
+            model = self._model
+            if not self._flavor.predicts_given:
+                config = self._entry.get("config") or {}
+                model = load_for_python_function(
+                    self._module, root, self._entry, self._section, trust=Trust(True), model_config=config
+                )
+            self._implementation = FlavorImplementation(self._module, model, self._entry)
+        return self._implementation

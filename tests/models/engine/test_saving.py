@@ -152,6 +152,47 @@ def test_an_example_that_does_not_fit_warns_and_the_model_is_saved(
     assert "signature could not be inferred" in caplog.text
 
 
+def test_an_example_that_fails_as_a_scoring_request_warns_and_the_model_is_saved(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def backwards(model_input: Any) -> Any:
+        model_input.reverse()  # of a list; a request becomes the frame that the signature says
+        return model_input
+
+    with caplog.at_level(logging.WARNING):
+        millstream.pyfunc.save_model(path, python_model=backwards, input_example=[1, 2], pip_requirements=[])
+    assert "scoring request (serving_input_example.json): 'DataFrame' object has no attribute 'reverse'" in caplog.text
+    assert millstream.pyfunc.load_model(path, trust=True).input_example == [1, 2]
+
+
+def test_the_example_is_tried_with_the_params_and_the_artifacts_that_it_needs(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = []
+
+    class Greeting(millstream.pyfunc.PythonModel):
+        def load_context(self, context: Any) -> None:
+            asked.append("load_context")
+
+        def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+            asked.append((Path(context.artifacts["greeting"]).read_text(), model_input["guest"].tolist(), params))
+            return model_input
+
+    greeting = tmp_path / "greeting"
+    greeting.write_text("Hello")
+    example = (pd.DataFrame({"guest": ["Ann"]}), {"end": "!"})
+    with caplog.at_level(logging.WARNING):
+        millstream.pyfunc.save_model(
+            path,
+            python_model=Greeting(),
+            artifacts={"greeting": str(greeting)},
+            input_example=example,
+            pip_requirements=[],
+        )
+    assert asked == ["load_context", *[("Hello", ["Ann"], {"end": "!"})] * 2]
+    assert caplog.text == ""
+
+
 def test_the_example_is_not_changed_by_trying_the_model(frame: pd.DataFrame, path: Path) -> None:
     def clearing(model_input: Any) -> Any:
         model_input["height"] = 0.0

@@ -17,6 +17,7 @@ from millstream.models.pyfunc.python_model import FunctionModel, PythonModel, Py
 
 if TYPE_CHECKING:
     from millstream.models.mlmodel import Model, ModelInfo
+    from millstream.models.pyfunc.loaded import Implementation
     from millstream.models.signature import ModelSignature
 
 PICKLE_LOADER = "mlflow.pyfunc.model"
@@ -222,13 +223,13 @@ class PythonContent:
 
         return signature_from_type_hints(called(self._model), example)
 
-    def predict(self, root: Path, inputs: Any, params: dict[str, Any] | None) -> Any:
+    def implementation(self, root: Path) -> Implementation | None:
         assert self._implementation is not None  # made by `check`
         if self._implementation.context is None:
             paths = {name: str(root / where["path"]) for name, where in self._keys.get("artifacts", {}).items()}
             self._implementation.context = PythonModelContext(paths, self._config)
             self._model.load_context(self._implementation.context)
-        return self._implementation.predict(inputs, params)
+        return self._implementation
 
 
 def _as_model(python_model: Any) -> Any:
@@ -309,8 +310,8 @@ class LoaderContent:
     def hinted_signature(self, example: Any) -> ModelSignature | None:
         return None
 
-    def predict(self, root: Path, inputs: Any, params: dict[str, Any] | None) -> Any:
-        raise InvalidValue("What a loader module loads is not run while it is saved. Give a signature.")
+    def implementation(self, root: Path) -> Implementation | None:
+        return None
 
 
 def add_to_model(
