@@ -447,6 +447,27 @@ def test_the_first_frame_says_whose_journal_it_is(tmp_path, journal):
     dead.close(delete=True)
 
 
+def test_who_looks_for_journals_of_another_uri_does_not_lock_this_one(journal, tmp_path):
+    """Or `sync`, at that moment, would take it for one in use."""
+    journal.put(Entries("r", {"a": "b"}))
+    abandon(journal)
+    locked = []
+
+    def note_lock(frame, event, what):
+        if event == "c_call" and what.__name__ == "flock":
+            locked.append(what)
+
+    profiling = sys.getprofile()
+    sys.setprofile(note_lock)
+    others = list(dead_journals(tmp_path, "http://other"))
+    locked_for_others = list(locked)
+    [dead] = dead_journals(tmp_path, URI)
+    sys.setprofile(profiling)
+    dead.close(delete=True)
+    assert (others, locked_for_others) == ([], [])
+    assert len(locked) == 1
+
+
 def test_a_point_costs_one_call_that_asks_the_system_for_nothing_but_the_time(monkeypatch, tmp_path):
     """How long that takes depends on the machine (`make bench`); what is done does not."""
     monkeypatch.setenv("MILLSTREAM_JOURNAL_SEGMENT_BYTES", str(1 << 22))
@@ -477,7 +498,6 @@ def test_a_point_costs_one_call_that_asks_the_system_for_nothing_but_the_time(mo
     sys.settrace(tracing)
     other.acknowledge(other.position())
     other.close()
-    print(calls, opcodes)
     assert calls == ["append", "time_ns", "pack_into"]
     assert 10 < opcodes < 60
 

@@ -33,6 +33,10 @@ UNFINISHED_S = 3600.0
 """Age at which a journal's folder that has not got its name is taken for abandoned."""
 
 
+_FIRST_BYTES = 16 << 10
+"""Of a control file: more than its first frame has."""
+
+
 class DeadJournal:
     """A journal whose owner is gone, held by its lock; read like a live one."""
 
@@ -150,6 +154,8 @@ def dead_journals(root: Path | None = None, uri: str | None = None) -> Iterator[
     root = root if root is not None else journal_root()
     host = socket.gethostname()
     for folder in _folders(root):
+        if uri is not None and _uri_of(folder) not in (uri, None):
+            continue  # without its lock: to others that look at this moment it would seem to be in use
         lock_file = _take(folder)
         if lock_file is None:
             continue
@@ -166,6 +172,16 @@ def dead_journals(root: Path | None = None, uri: str | None = None) -> Iterator[
             journal.close(delete=False)
             continue
         yield journal
+
+
+def _uri_of(folder: Path) -> str | None:
+    """Where a journal is to be delivered, as its first frame says, which never changes; None if that cannot be read."""
+    try:
+        with open(folder / "control", "rb") as file:
+            first = next(frames(file.read(_FIRST_BYTES)), None)
+    except OSError:
+        return None
+    return first.uri if isinstance(first, Header) else None
 
 
 def _folders(root: Path) -> list[Path]:
