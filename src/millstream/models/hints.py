@@ -223,7 +223,7 @@ def _type_of_field(hint: Any) -> Type:
 def check(data: Any, hint: Any) -> Any:
     """The rows of `data` as the hint says: dicts become objects of pydantic, JSON's text times and bytes; the rest is left.
 
-    Nothing is cast: text is no number, a float no int. Unions other than with None are not checked, as MLflow does not.
+    Nothing is cast: text is no number, a float no int, an int no float outside of pydantic models. Unions other than with None are not checked, as MLflow does not.
 
     Args:
         data: a list; the values of a Series, an array or a frame with one column; for pydantic, the rows of a frame.
@@ -258,7 +258,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         return [_checked(each, arguments[0], f"{where}[{index}]") for index, each in enumerate(value)]
     if origin is dict and isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: _checked(each, arguments[1], f"{where}[{key!r}]") for key, each in value.items()}
-    if origin is None and _is_a(value, hint):
+    if origin is None and isinstance(value, hint):
         return value
     parse = _OF_TEXT.get(hint) if isinstance(value, str) else None
     if parse is not None:
@@ -274,11 +274,6 @@ _OF_TEXT: dict[Any, Callable[[str], Any]] = {
     bytes: lambda text: base64.b64decode(text, validate=True),
 }
 """What JSON has as text."""
-
-
-def _is_a(value: Any, cls: type) -> bool:
-    """JSON has one kind of number, so an int may stand for a float; True stands for no number but an int, as in Python."""
-    return isinstance(value, cls) or (cls is float and type(value) is int)
 
 
 def _checked_union(value: Any, hint: Any, where: str) -> Any:
