@@ -4,7 +4,10 @@ import { ErrorView } from "@/components/ErrorView";
 import { Frame } from "@/components/Frame";
 import { NotFound } from "@/components/NotFound";
 import { fromHash } from "@/core/oldLinks";
+import { queryClient } from "@/queries/cache";
 import { ROOT } from "@/queries/client";
+import { experiment, keys } from "@/queries/experiments";
+import { runPages, searchAt } from "@/queries/runs";
 
 /** Free-form: each page reads what it knows and keeps the rest. */
 export type Search = Record<string, unknown>;
@@ -20,12 +23,30 @@ const root = createRootRoute({
   },
 });
 
-const page = <Path extends string>(path: Path, load: () => Promise<{ default: () => React.ReactNode }>) =>
-  createRoute({ getParentRoute: () => root, path, validateSearch, component: lazyRouteComponent(load) });
+const page = <Path extends string>(
+  path: Path,
+  load: () => Promise<{ default: () => React.ReactNode }>,
+  ask?: (place: Record<string, string>, address: Search) => void,
+) =>
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    validateSearch,
+    component: lazyRouteComponent(load),
+    ...(ask && { loader: ({ params, location }) => ask(params as Record<string, string>, location.search as Search) }),
+  });
+
+/** Ask for what the workspace shows first while its script is still on its way. */
+function askForRuns(place: Record<string, string>, address: Search): void {
+  const ids = (place.ids ?? "").split(",").filter(Boolean);
+  for (const id of ids) void queryClient.prefetchQuery(experiment(id));
+  void queryClient.prefetchQuery(keys(ids));
+  void queryClient.prefetchInfiniteQuery(runPages(searchAt(ids, address)));
+}
 
 const routes = [
   page("/", () => import("@/pages/experiments/ExperimentsPage")),
-  page("/experiments/$ids", () => import("@/pages/workspace/WorkspacePage")),
+  page("/experiments/$ids", () => import("@/pages/workspace/WorkspacePage"), askForRuns),
   page("/runs", () => import("@/pages/workspace/AllRunsPage")),
   page("/runs/$runId", () => import("@/pages/run/RunPage")),
   page("/compare", () => import("@/pages/compare/ComparePage")),

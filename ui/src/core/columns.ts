@@ -64,7 +64,7 @@ export function defaultColumns(keys: Keys, hasManyExperiments: boolean): ColumnI
   ];
 }
 
-/** A run with its lists as maps, made once. */
+/** A run with its lists as maps, made once: pages that come later leave the rows of those before as they are. */
 export interface Row {
   run: Run;
   id: string;
@@ -74,17 +74,23 @@ export interface Row {
   tags: Record<string, string>;
 }
 
+const MADE = new WeakMap<Run, Row>();
+
 export function toRow(run: Run): Row {
+  const known = MADE.get(run);
+  if (known) return known;
   const metrics: Record<string, number> = {};
   for (const metric of run.data?.metrics ?? []) metrics[metric.key] = numberOf(metric.value);
-  return {
+  const row = {
     run,
     id: run.info.run_id,
-    name: run.info.run_name || run.info.run_id.slice(0, 8),
+    name: run.info.run_name?.trim() || run.info.run_id.slice(0, 8),
     metrics,
     params: asMap(run.data?.params),
     tags: asMap(run.data?.tags),
   };
+  MADE.set(run, row);
+  return row;
 }
 
 export function durationOf(run: Run, now = Date.now()): number | null {

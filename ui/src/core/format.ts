@@ -4,12 +4,34 @@ export type UnixMs = number & { readonly unit?: "ms since the epoch" };
 
 const DASH = "–";
 
+/** Formats are made once: making one costs more than a whole row of cells. */
+const WHOLE = new Intl.NumberFormat("en-US");
+const MOMENTS = new Map<string, Intl.DateTimeFormat>();
+
+function momentsIn(timeZone: string): Intl.DateTimeFormat {
+  const known = MOMENTS.get(timeZone);
+  if (known) return known;
+  const made = new Intl.DateTimeFormat("en-CA", {
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+    timeZoneName: "short",
+    ...(timeZone ? { timeZone } : {}),
+  });
+  MOMENTS.set(timeZone, made);
+  return made;
+}
+
 /** A number with so many significant digits that neighbours compare; exponents where plain digits would mislead. */
 export function formatNumber(value: number | null | undefined, digits = 5): string {
   if (value === null || value === undefined) return DASH;
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return value.toLocaleString("en-US").replace("-", "−");
+  if (Number.isInteger(value) && Math.abs(value) < 1e10) return WHOLE.format(value).replace("-", "−");
   const size = Math.abs(value);
   const text = size >= 1e6 || size < 1e-4 ? value.toExponential(digits - 1) : trimZeros(value.toPrecision(digits));
   return text.replace("-", "−").replace("e−", "e-").replace("e+", "e");
@@ -82,17 +104,7 @@ export function formatAgo(time: UnixMs | null | undefined, now: UnixMs = Date.no
 /** The exact moment in the chosen zone: 2026-11-26 13:05:09 CET. */
 export function formatTime(time: UnixMs | null | undefined, timeZone?: string): string {
   if (time === null || time === undefined) return DASH;
-  const parts = new Intl.DateTimeFormat("en-CA", {
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-    timeZoneName: "short",
-    ...(timeZone ? { timeZone } : {}),
-  }).formatToParts(time);
+  const parts = momentsIn(timeZone ?? "").formatToParts(time);
   const of = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
   return `${of("year")}-${of("month")}-${of("day")} ${of("hour")}:${of("minute")}:${of("second")} ${of("timeZoneName")}`;
 }

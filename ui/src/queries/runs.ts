@@ -1,5 +1,6 @@
 /** Runs: pages of a search, one run, and what changes them. */
 import { type InfiniteData, infiniteQueryOptions, type QueryKey, queryOptions } from "@tanstack/react-query";
+import { text } from "@/core/address";
 import { mergedPages, type RunPage } from "@/core/livePages";
 import { queryClient } from "./cache";
 import { mlflow } from "./client";
@@ -11,6 +12,13 @@ export interface RunSearch {
   order: string;
   view?: "ACTIVE_ONLY" | "DELETED_ONLY";
 }
+
+/** The search that a workspace's address stands for. */
+export const searchAt = (ids: readonly ExperimentId[], address: Record<string, unknown>): RunSearch => ({
+  ids,
+  filter: text(address.filter),
+  order: text(address.order) || "attributes.start_time DESC",
+});
 
 const PAGE = 200;
 

@@ -1,7 +1,7 @@
 /** The table of runs: only the rows and columns in view are in the page, whatever their number. */
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, memo, type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
 import { Icon } from "@/components/Icon";
 import { Status, Time } from "@/components/parts";
 import { type Column, type ColumnId, columnOf, type Row, textOf } from "@/core/columns";
@@ -12,6 +12,8 @@ import styles from "./RunTable.module.css";
 
 const ROW_HEIGHT = 30;
 const CHECK_WIDTH = 64;
+/** Rows below the visible ones that are asked for before they are scrolled to. */
+const AHEAD = 200;
 
 /** A line of the table: a run, or the head of a group of runs. */
 export type Entry =
@@ -37,19 +39,19 @@ interface Props {
 }
 
 export function RunTable(props: Props) {
-  const { entries, columns, widths, order, selected, onSelect } = props;
+  const { entries, columns, widths, order, selected, hidden } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const shown = useMemo(
     () => columns.map((id) => ({ ...columnOf(id), width: widths[id] ?? columnOf(id).width })),
     [columns, widths],
   );
   const pinned = shown[0];
-  const free = shown.slice(1);
+  const free = useMemo(() => shown.slice(1), [shown]);
   const rows = useVirtualizer({
     count: entries.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 20,
+    overscan: 12,
   });
   const cells = useVirtualizer({
     horizontal: true,
@@ -64,22 +66,36 @@ export function RunTable(props: Props) {
   const last = visible.at(-1)?.index ?? 0;
   const { onEnd, at } = props;
   useEffect(() => {
-    if (last >= entries.length - 60) onEnd();
+    if (last >= entries.length - AHEAD) onEnd();
   }, [last, entries.length, onEnd]);
   useEffect(() => {
     const index = entries.findIndex((entry) => entry.kind === "run" && entry.row.id === at);
     if (index >= 0) rows.scrollToIndex(index);
   }, [at, entries, rows]);
+  const allIds = useMemo(
+    () => entries.flatMap((entry) => (entry.kind === "run" ? [entry.row.id] : entry.rows.map((row) => row.id))),
+    [entries],
+  );
+  const areAllSelected = useMemo(() => allIds.length > 0 && allIds.every((id) => selected.has(id)), [allIds, selected]);
+  const latest = useRef(props);
+  latest.current = props;
+  const acts = useMemo<Acts>(
+    () => ({
+      toggle: (ids, on) => {
+        const next = new Set(latest.current.selected);
+        for (const id of ids) on ? next.add(id) : next.delete(id);
+        latest.current.onSelect(next);
+      },
+      toggleChart: (id) => latest.current.onToggleChart(id),
+      toggleOpen: (id) => latest.current.onToggleOpen(id),
+    }),
+    [],
+  );
   if (!pinned) return null;
-  const allIds = entries.flatMap((entry) => (entry.kind === "run" ? [entry.row.id] : entry.rows.map((row) => row.id)));
   const lead = CHECK_WIDTH + pinned.width;
   const total = lead + cells.getTotalSize();
   const inView = cells.getVirtualItems();
-  const toggle = (ids: readonly string[], on: boolean) => {
-    const next = new Set(selected);
-    for (const id of ids) on ? next.add(id) : next.delete(id);
-    onSelect(next);
-  };
+  const { toggle } = acts;
   return (
     <div
       ref={scroller}
@@ -95,7 +111,7 @@ export function RunTable(props: Props) {
           <input
             type="checkbox"
             aria-label="Select all loaded runs"
-            checked={allIds.length > 0 && allIds.every((id) => selected.has(id))}
+            checked={areAllSelected}
             onChange={(event) => toggle(allIds, event.target.checked)}
           />
           <span style={{ width: 34 }} />
@@ -132,13 +148,16 @@ export function RunTable(props: Props) {
             >
               {entry.kind === "run" ? (
                 <RunCells
-                  entry={entry}
+                  row={entry.row}
+                  depth={entry.depth}
+                  childCount={entry.childCount}
+                  isOpen={entry.isOpen}
+                  isSelected={selected.has(entry.row.id)}
+                  isShown={!hidden.has(entry.row.id)}
                   lead={lead}
-                  pinnedWidth={pinned.width}
                   free={free}
                   inView={inView}
-                  toggle={toggle}
-                  {...props}
+                  acts={acts}
                 />
               ) : (
                 <GroupCells entry={entry} lead={lead} free={free} inView={inView} toggle={toggle} {...props} />
@@ -153,6 +172,13 @@ export function RunTable(props: Props) {
 
 type Place = { index: number; start: number; size: number };
 type Toggle = (ids: readonly string[], on: boolean) => void;
+
+/** What the cells of a row do: the same functions as long as the table is there, so that rows are not drawn again. */
+interface Acts {
+  toggle: Toggle;
+  toggleChart: (id: string) => void;
+  toggleOpen: (id: string) => void;
+}
 
 const sortOf = (column: Column, order: string) =>
   column.order && order.startsWith(`${column.order} `)
@@ -215,19 +241,20 @@ function Head({ column, order, onOrder, onWidth, onMove }: Props & { column: Col
   );
 }
 
-function RunCells(
-  props: Props & {
-    entry: Extract<Entry, { kind: "run" }>;
-    lead: number;
-    pinnedWidth: number;
-    free: readonly Column[];
-    inView: readonly Place[];
-    toggle: Toggle;
-  },
-) {
-  const { entry, lead, free, inView, selected, hidden, toggle, onToggleChart, onToggleOpen } = props;
-  const { row, depth } = entry;
-  const isShown = !hidden.has(row.id);
+/** The cells of a run, drawn again only if something of it changed: while scrolling, only rows that come into view are. */
+const RunCells = memo(function RunCells(props: {
+  row: Row;
+  depth: number;
+  childCount: number;
+  isOpen: boolean;
+  isSelected: boolean;
+  isShown: boolean;
+  lead: number;
+  free: readonly Column[];
+  inView: readonly Place[];
+  acts: Acts;
+}) {
+  const { row, depth, childCount, isOpen, isSelected, isShown, lead, free, inView, acts } = props;
   const color = runColor(row.id, row.tags[COLOR_TAG]);
   return (
     <>
@@ -235,8 +262,8 @@ function RunCells(
         <input
           type="checkbox"
           aria-label={`Select ${row.name}`}
-          checked={selected.has(row.id)}
-          onChange={(event) => toggle([row.id], event.target.checked)}
+          checked={isSelected}
+          onChange={(event) => acts.toggle([row.id], event.target.checked)}
         />
         <button
           type="button"
@@ -245,17 +272,17 @@ function RunCells(
           aria-label={`${row.name} in charts`}
           title={isShown ? "Shown in charts" : "Hidden in charts"}
           style={isShown ? { background: color, borderColor: color } : { borderColor: color }}
-          onClick={() => onToggleChart(row.id)}
+          onClick={() => acts.toggleChart(row.id)}
         />
         <span style={{ width: depth * 16 }} />
-        {entry.childCount > 0 ? (
+        {childCount > 0 ? (
           <button
             type="button"
             className={styles.open}
-            data-open={entry.isOpen}
-            aria-expanded={entry.isOpen}
+            data-open={isOpen}
+            aria-expanded={isOpen}
             aria-label={`Runs below ${row.name}`}
-            onClick={() => onToggleOpen(row.id)}
+            onClick={() => acts.toggleOpen(row.id)}
           >
             <Icon name="chevron" size={11} />
           </button>
@@ -287,7 +314,7 @@ function RunCells(
       })}
     </>
   );
-}
+});
 
 function Cell({ row, id }: { row: Row; id: ColumnId }) {
   if (id === "status") return <Status status={row.run.info.status} />;

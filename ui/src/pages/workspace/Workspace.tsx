@@ -17,7 +17,7 @@ import { COLOR_TAG, runColor } from "@/core/palette";
 import { parseViews } from "@/core/views";
 import { ROOT, ServerError } from "@/queries/client";
 import { type Keys, keys as keysOf, setExperimentTag } from "@/queries/experiments";
-import { runPages } from "@/queries/runs";
+import { runPages, searchAt } from "@/queries/runs";
 import { asMap, type Experiment, NOTE, VIEWS } from "@/queries/types";
 import { FilterBox } from "./FilterBox";
 import { RunTable, useCursor } from "./RunTable";
@@ -45,7 +45,7 @@ export function Workspace({
   useDefaultView(views, address, change);
 
   const search = useMemo(
-    () => ({ ids, filter: text(address.filter), order: text(address.order) || "attributes.start_time DESC" }),
+    () => searchAt(ids, { filter: address.filter, order: address.order }),
     [ids, address.filter, address.order],
   );
   const pages = useInfiniteQuery(runPages(search));
