@@ -84,9 +84,9 @@ test-flavors: $(FLAVORS_VENV)/.ready ## All model flavors, PyTorch, Keras and sp
 	PATH="$(abspath $(BIN)):$$PATH" KERAS_BACKEND=torch $(FLAVORS_VENV)/bin/python -m pytest tests/models/flavors tests/autologging \
 		--all-flavors -n 2 --dist loadfile $(ARGS)
 
-test-mariadb: $(VENV)/.test ## The store tests on MariaDB (installs Debian's package when root)
+test-mariadb: $(VENV)/.test ## The tests of the store and of webhooks on MariaDB (installs Debian's package when root)
 	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; }
-	$(PYTEST) tests/store --mariadb $(ARGS)
+	$(PYTEST) tests/store tests/webhooks --mariadb $(ARGS)
 
 test-old-pandas: $(VENV)/.test ## Schemas and enforcement under pandas 2 (the other tests run under pandas 3)
 	$(PYTEST) tests/models/test_old_pandas.py --old-pandas $(ARGS)

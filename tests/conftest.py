@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -84,7 +85,7 @@ def mariadb_database() -> Iterator[Callable[[], str]]:
         pytest.fail("--mariadb needs Debian's package mariadb-server")
     folder = tempfile.mkdtemp(prefix="ms-mariadb-")
     os.chmod(folder, 0o755)
-    data, socket = f"{folder}/data", f"{folder}/socket"
+    data, address = f"{folder}/data", f"{folder}/socket"
     user = ["--user=root"] if os.getuid() == 0 else []
     subprocess.run(
         ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", *user],
@@ -97,7 +98,7 @@ def mariadb_database() -> Iterator[Callable[[], str]]:
             server,
             "--no-defaults",
             f"--datadir={data}",
-            f"--socket={socket}",
+            f"--socket={address}",
             "--skip-networking",
             "--debug-no-sync",
             *user,
@@ -105,9 +106,9 @@ def mariadb_database() -> Iterator[Callable[[], str]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"mysql+pymysql://root@localhost/mysql?unix_socket={socket}"
+    url = f"mysql+pymysql://root@localhost/mysql?unix_socket={address}"
     try:
-        _wait_for(url)
+        _wait_for(address)
         yield _maker(url)
     finally:
         process.terminate()
@@ -115,17 +116,18 @@ def mariadb_database() -> Iterator[Callable[[], str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(address: str) -> None:
+    """Until somebody listens on a Unix socket; PyMySQL would leave its own open whenever nobody does."""
     deadline = time.monotonic() + 60
-    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     while True:
-        try:
-            with engine.connect():
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(address)
                 return
-        except sqlalchemy.exc.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+        time.sleep(0.1)
 
 
 def _maker(admin_url: str) -> Callable[[], str]:
