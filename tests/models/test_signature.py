@@ -172,7 +172,7 @@ def test_data_is_checked_against_the_hint_and_dicts_become_objects() -> None:
 def test_what_json_has_as_text_becomes_what_the_hint_says() -> None:
     noon = dt.datetime(2020, 1, 1, 12)
     assert hints.check(["2020-01-01T12:00:00", noon], list[dt.datetime]) == [noon, noon]
-    assert hints.check(["eA==", b"y"], list[bytes]) == [b"x", b"y"]
+    assert hints.check(["eA==", "eA==\n", b"y"], list[bytes]) == [b"x", b"x", b"y"]
     assert hints.check([{"a": 1, "when": "2020-01-01T12:00:00"}], list[Row]) == [Row(a=1, when=noon)]
 
 

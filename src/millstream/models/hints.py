@@ -271,7 +271,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
 
 _OF_TEXT: dict[Any, Callable[[str], Any]] = {
     dt.datetime: dt.datetime.fromisoformat,
-    bytes: lambda text: base64.b64decode(text, validate=True),
+    bytes: lambda text: base64.b64decode("".join(text.split()), validate=True),  # it may be broken into lines
 }
 """What JSON has as text."""
 

@@ -167,13 +167,14 @@ def set_signature(model_uri: str, signature: ModelSignature) -> None:
         InvalidValue: the URI is that of a registered version.
         NotFound: there is no model.
     """
-    from millstream.artifacts.repository import MODEL_ID, open_repository
+    from millstream.artifacts import model_uris
+    from millstream.artifacts.repository import open_repository
     from millstream.models.mlmodel import MLMODEL, Model, folder_of
 
     if not isinstance(signature, ModelSignature):
         raise TypeError(f"signature is a ModelSignature, not {type(signature).__name__}.")
     folder = folder_of(str(model_uri))
-    if folder.startswith("models:/") and not MODEL_ID.fullmatch(folder.removeprefix("models:/").strip("/")):
+    if model_uris.is_model_uri(folder) and not model_uris.parse(folder).model_id:
         raise InvalidValue(
             f"The files of the registered version {model_uri!r} are fixed. Set the signature of the model that it was made "
             "from (runs:/... or models:/m-...) and register that again."

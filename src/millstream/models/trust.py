@@ -15,8 +15,6 @@ import importlib
 import io
 import lzma
 import pickle
-import pickletools
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -156,7 +154,7 @@ def import_named(name: str) -> Any:
     return importlib.import_module(name)
 
 
-# ---------------------------------------------------------------- pickles under any name
+# ---------------------------------------------------------------- compressed pickles
 
 _COMPRESSION_ERRORS: tuple[type[Exception], ...] = (gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 _UNPICKLING_ERRORS: tuple[type[Exception], ...] = (
@@ -215,38 +213,3 @@ def decompressed(file: Path) -> Iterator[IO[bytes]]:
                     yield unpacked
                 return
         yield stream
-
-
-def holds_pickle(file: Path) -> bool:
-    """Whether a file is a pickle by its content, whatever it is called: compressed too, and as a member of a zip file."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as member:
-                    if _is_pickle(member.read(_LOOKED_AT)):
-                        return True
-        return False
-    try:
-        with decompressed(file) as stream:
-            return _is_pickle(stream.read(_LOOKED_AT))
-    except (EOFError, OSError, lzma.LZMAError, zlib.error):
-        return False
-
-
-_LOOKED_AT = 4096
-_OLDEST_OPCODES = frozenset({"GLOBAL", "INST", "REDUCE", "PUT", "STOP", "BUILD", "SETITEM"})
-
-
-def _is_pickle(start: bytes) -> bool:
-    """Protocols 2 and later are marked by their first two bytes; a protocol 0 or 1 pickle is a run of valid opcodes."""
-    if start[:1] == b"\x80":
-        return len(start) > 1 and start[1] <= pickle.HIGHEST_PROTOCOL
-    seen = set()
-    try:
-        for opcode, _, _ in pickletools.genops(start):
-            seen.add(opcode.name)
-            if opcode.name == "STOP":
-                break
-    except Exception:  # the reader of opcodes raises what it likes at what is none
-        pass
-    return len(seen) > 2 and bool(seen & _OLDEST_OPCODES)

@@ -168,7 +168,7 @@ def test_an_example_that_fails_as_a_scoring_request_warns_and_the_model_is_saved
 def test_the_example_is_tried_with_the_params_and_the_artifacts_that_it_needs(
     path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = []
+    asked: list[Any] = []
 
     class Greeting(millstream.pyfunc.PythonModel):
         def load_context(self, context: Any) -> None:

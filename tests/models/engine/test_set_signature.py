@@ -7,6 +7,7 @@ import pytest
 from millstream.artifacts import open_repository
 from millstream.client import MillstreamClient
 from millstream.entities import Experiment
+from millstream.errors import InvalidValue
 from millstream.models.mlmodel import Model
 from millstream.models.signature import ModelSignature, set_signature
 from millstream.models.types import ColSpec, Schema
@@ -25,3 +26,9 @@ def test_a_signature_is_set_in_a_model_of_the_store(kind: str, experiment: Exper
     set_signature(uri, ModelSignature(INPUTS))
     assert Model.load(uri).get_input_schema() == INPUTS
     assert Model.load(f"{uri}/MLmodel").flavors == {"f": {}}
+
+
+@pytest.mark.parametrize("uri", ["models:/m/1", "models:/m@best", "models:/m/latest/MLmodel", "MODELS:/m/1"])
+def test_a_registered_version_keeps_the_signature_it_has(uri: str) -> None:
+    with pytest.raises(InvalidValue, match="are fixed"):
+        set_signature(uri, ModelSignature(INPUTS))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import inspect
 import itertools
 import os
 import sys
@@ -142,8 +143,6 @@ def run_script(path: Path, config: Mapping[str, Any] | None = None) -> Any:
 
 def check_function(function: Callable[..., Any]) -> None:
     """Raises InvalidValue if a callable that is to be a model does not take exactly one argument."""
-    import inspect
-
     try:
         count = len(inspect.signature(function).parameters)
     except (TypeError, ValueError):

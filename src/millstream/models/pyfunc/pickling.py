@@ -8,6 +8,7 @@ ours that code in the pickle uses (`import millstream as mlflow`) are written un
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import operator
 import typing
@@ -19,7 +20,7 @@ from typing import IO, Any, NamedTuple
 
 import cloudpickle
 
-from millstream import alias
+from millstream import alias, settings
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import hints
 from millstream.models.pyfunc.implementations import called
@@ -126,10 +127,6 @@ COMPRESSIONS: dict[str, tuple[str, str]] = {"lzma": (".xz", "lzma"), "bzip2": ("
 
 def save(model: PythonModel, root: Path) -> dict[str, str]:
     """Write `python_model.pkl`, compressed if the setting says so; the keys of `flavors.python_function` that name it."""
-    import importlib
-
-    from millstream import settings
-
     compression = settings.LOG_MODEL_COMPRESSION.get()
     name = "python_model.pkl"
     keys = {"cloudpickle_version": str(cloudpickle.__version__)}
