@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 NPM := $(BIN)/python hatch_build.py
 
-.PHONY: ui ui-check ui-types screenshots browser help demo test check format bench test-crash test-compat test-loggers test-flavors test-mariadb test-soak test-old-pandas golden-models docs clean
+.PHONY: ui ui-check ui-types screenshots browser help demo test check format bench bench-ui test-crash test-compat test-loggers test-flavors test-mariadb test-soak test-old-pandas golden-models docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ format: $(VENV)/.test ## Format the code
 
 bench: $(VENV)/.test ## Measure side by side with the official MLflow (needs about half an hour)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-ui: ui browser ## Measure the pages in a browser with 10,000 and 100,000 runs, beside the official ones (a quarter of an hour)
+	$(BIN)/python -m benchmarks.browser $(ARGS)
 
 test-crash: $(VENV)/.test ## 200 rounds of kill -9, full disks, lost servers
 	$(PYTEST) tests/crash --rounds 200 $(ARGS)

@@ -43,7 +43,10 @@ class GetHistoryInterval(Struct, omit_defaults=True):
 
 
 class GetWindows(Struct, omit_defaults=True):
-    """`start` and `end` bound the axis, both included; None means from or to the end of the series."""
+    """`start` and `end` bound the axis, both included; None means from or to the end of the series.
+
+    `only_axis` leaves out the other coordinate of each point, as charts do that never show it.
+    """
 
     run_ids: list[str]
     keys: list[str]
@@ -51,6 +54,7 @@ class GetWindows(Struct, omit_defaults=True):
     axis: str = "step"
     start: Int64 | None = None
     end: Int64 | None = None
+    only_axis: bool = False
 
 
 class Windows(Struct, omit_defaults=True):
@@ -89,7 +93,12 @@ def get_history_bulk_interval(store: TrackingStore, req: GetHistoryInterval) -> 
 @endpoint("POST", "metrics/windows", access="run:read", prefixes=MILLSTREAM, is_write=False)
 def get_windows(store: TrackingStore, req: GetWindows) -> Windows:
     """Many series over one window, each exact at the resolution of a chart `width` pixels wide."""
-    return Windows(store.get_metric_windows(req.run_ids, req.keys, req.width, req.axis, req.start, req.end))
+    found = store.get_metric_windows(req.run_ids, req.keys, req.width, req.axis, req.start, req.end)
+    if req.only_axis:
+        unused = "timestamps" if req.axis == "step" else "steps"
+        for window in found:
+            setattr(window, unused, [])
+    return Windows(found)
 
 
 @endpoint("GET", "metrics/summaries", access="run:read", prefixes=MILLSTREAM)

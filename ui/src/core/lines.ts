@@ -11,14 +11,14 @@ export interface Curve {
   group: string;
   /** Ascending. */
   xs: number[];
-  /** null is a gap: a NaN was logged there. */
+  /** null is a gap: NaN or infinity was logged there. */
   ys: (number | null)[];
   smoothed: (number | null)[] | null;
   isExact: boolean;
   count: number;
 }
 
-/** A curve of one series: sorted by x, NaN as gaps, smoothed if asked for. */
+/** A curve of one series, which the server sorted by the axis: NaN as gaps, smoothed if asked for. */
 export function toCurve(
   line: Line,
   options: {
@@ -31,16 +31,16 @@ export function toCurve(
     group?: string;
   },
 ): Curve {
-  const places = line.steps.map((step, at) =>
-    options.x === "step"
-      ? step
-      : ((line.times[at] as number) - (options.x === "relative" ? (options.origin ?? 0) : 0)) / 1000,
-  );
-  const points: { x: number; y: number | null }[] = places.map((x, at) => ({ x, y: line.values[at] as number }));
-  if (options.x === "step") for (const step of line.nanSteps) points.push({ x: step, y: null });
-  points.sort((a, b) => a.x - b.x);
-  const xs = points.map((point) => point.x);
-  const ys = points.map((point) => point.y);
+  const origin = options.x === "relative" ? (options.origin ?? 0) : 0;
+  let xs = options.x === "step" ? [...line.steps] : line.times.map((time) => (time - origin) / 1000);
+  let ys = line.values.map((y) => (Number.isFinite(y) ? y : null));
+  if (options.x === "step" && line.nanSteps.length > 0) {
+    const points = xs.map((x, at) => ({ x, y: ys[at] as number | null }));
+    for (const step of line.nanSteps) points.push({ x: step, y: null });
+    points.sort((a, b) => a.x - b.x);
+    xs = points.map((point) => point.x);
+    ys = points.map((point) => point.y);
+  }
   const smoothed =
     options.smoothing === "none" || options.strength === 0
       ? null

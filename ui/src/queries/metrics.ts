@@ -14,7 +14,7 @@ export interface WindowRequest {
   end: number | null;
 }
 
-/** One series, ready to be drawn: numbers only. */
+/** One series, ready to be drawn: numbers only. Of `steps` and `times` the one of the axis is there. */
 export interface Line {
   run: RunId;
   key: string;
@@ -35,6 +35,7 @@ export const windows = (request: WindowRequest) =>
         keys: request.keys,
         width: request.width,
         axis: request.axis,
+        only_axis: true,
         ...(request.start === null ? {} : { start: Math.floor(request.start) }),
         ...(request.end === null ? {} : { end: Math.ceil(request.end) }),
       };

@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { aligned } from "@/core/align";
 import { formatNumber, formatShort } from "@/core/format";
 import { type Curve, meanAndBand, withoutOutliers, type XAxis } from "@/core/lines";
 import { nearestIndex } from "@/core/nearest";
@@ -61,7 +62,7 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
     if (width > 0) onWidth?.(width);
   }, [width, onWidth]);
 
-  const drawn = useMemo(() => tableOf(curves, look), [curves, look]);
+  const drawn = useMemo(() => tableOf(curves, look, width), [curves, look, width]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of theme draws again
   useEffect(() => {
@@ -93,7 +94,7 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
           x: {
             time: look.x === "time",
             distr: look.logX && look.x !== "time" ? 3 : 1,
-            ...(zoom ? { range: () => zoom } : {}),
+            ...(zoom ? { range: () => zoom } : look.logX && look.x !== "time" ? {} : { range: aroundOne }),
           },
           y: { distr: look.logY ? 3 : 1, ...(clip && !look.logY ? { range: () => clip } : {}) },
         },
@@ -170,15 +171,24 @@ function describe(label: string, curves: readonly Curve[]): string {
   return `${label}, ${curves.length} ${curves.length === 1 ? "curve" : "curves"}. ${parts.join("; ")}.`;
 }
 
+/** The range of x; around a single place, one step to each side. */
+const aroundOne: uPlot.Range.Function = (_, min, max) =>
+  min !== null && min === max ? [min - 1, max + 1] : [min, max];
+
+/** Charts that only follow the cursor of another one list their values up to this many, and else would hide under them. */
+const ROWS_ELSEWHERE = 3;
+
 function hoverOf(self: uPlot, curves: readonly Curve[]): Hover | null {
   const left = self.cursor.left ?? -1;
   if (left < 0) return null;
-  const x = self.posToVal(left, "x");
+  const place = self.cursor.idx;
+  const x = (place === null || place === undefined ? null : self.data[0][place]) ?? self.posToVal(left, "x");
   const rows = curves.flatMap((curve) => {
     const at = nearestIndex(curve.xs, x);
     const y = at < 0 ? null : ((curve.smoothed ?? curve.ys)[at] ?? null);
     return y === null ? [] : [{ label: curve.label, color: curve.color, y }];
   });
+  if (rows.length > ROWS_ELSEWHERE && !self.over.matches(":hover")) return null;
   rows.sort((a, b) => b.y - a.y);
   return { left, x, rows };
 }
@@ -190,7 +200,7 @@ interface Drawn {
 }
 
 /** All curves over one common row of places. `undefined` (no point here) is drawn through, `null` (NaN) is a gap. */
-function tableOf(curves: readonly Curve[], look: Look): Drawn {
+function tableOf(curves: readonly Curve[], look: Look, width: number): Drawn {
   const usable = (xs: readonly number[]) => !look.logX || look.x === "time" || xs.every((x) => x > 0);
   const shown = curves.map((curve) => (usable(curve.xs) ? curve : onlyPositive(curve)));
   if (look.band && shown.length > 1) return bandsOf(shown);
@@ -214,9 +224,25 @@ function tableOf(curves: readonly Curve[], look: Look): Drawn {
     }));
   }
   const first = tables[0];
+  const points = tables.reduce((sum, table) => sum + table[0].length, 0);
   const data =
-    first === undefined ? ([[], []] as unknown as uPlot.AlignedData) : tables.length === 1 ? first : uPlot.join(tables);
+    tables.length > 1 && points > MANY_POINTS && !look.logX
+      ? alignedTables(tables, width)
+      : first === undefined
+        ? ([[], []] as unknown as uPlot.AlignedData)
+        : tables.length === 1
+          ? first
+          : uPlot.join(tables);
   return { data, series: (lifted) => makers.map((make) => make(lifted)), bands: [] };
+}
+
+/** From here on curves are aligned by pixels: a common row with the places of all their points would be many times longer. */
+const MANY_POINTS = 5000;
+
+function alignedTables(tables: readonly uPlot.AlignedData[], width: number): uPlot.AlignedData {
+  const curves = tables.map((table) => ({ xs: table[0] as number[], ys: table[1] as (number | null)[] }));
+  const { xs, ys } = aligned(curves, Math.max(100, width));
+  return [xs, ...ys];
 }
 
 /** Of each group of curves the mean, in a band from the least to the greatest. */

@@ -1,0 +1,64 @@
+/** Many curves over one common row of places, as a chart needs them, without a place for every point of every curve. */
+
+interface Points {
+  xs: readonly number[];
+  ys: readonly (number | null)[];
+}
+
+/** Slots of a column: its first, least, greatest and last point have one each. */
+const SLOTS = 4;
+
+export interface Aligned {
+  xs: number[];
+  /** For each curve a value for every place; undefined is no point, null a gap. */
+  ys: (number | null | undefined)[][];
+}
+
+/** Cut the range of all curves into columns, one a pixel, and keep of each curve the first, least, greatest and last point of
+ * each column, in their order. They are moved by less than a column; no value is changed, so every spike is there.
+ */
+export function aligned(curves: readonly Points[], columns: number): Aligned {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const { xs } of curves) {
+    if (xs.length === 0) continue;
+    low = Math.min(low, xs[0] as number);
+    high = Math.max(high, xs[xs.length - 1] as number);
+  }
+  if (low > high) return { xs: [], ys: curves.map(() => []) };
+  const wide = (high - low) / columns || 1;
+  const xs = Array.from({ length: columns * SLOTS }, (_, slot) => low + (slot / SLOTS) * wide);
+  xs[xs.length - 1] = high;
+  return { xs, ys: curves.map((curve) => slotsOf(curve, low, wide, columns)) };
+}
+
+function slotsOf({ xs, ys }: Points, low: number, wide: number, columns: number): (number | null | undefined)[] {
+  const slots = new Array<number | null | undefined>(columns * SLOTS).fill(undefined);
+  const columnOf = (at: number) => Math.min(columns - 1, Math.floor(((xs[at] as number) - low) / wide));
+  let begin = 0;
+  while (begin < xs.length) {
+    const column = columnOf(begin);
+    let end = begin;
+    let least = -1;
+    let greatest = -1;
+    let hasGap = false;
+    for (; end < xs.length && columnOf(end) === column; end++) {
+      const y = ys[end];
+      if (y === null || y === undefined) hasGap = true;
+      else {
+        if (least < 0 || y < (ys[least] as number)) least = end;
+        if (greatest < 0 || y > (ys[greatest] as number)) greatest = end;
+      }
+    }
+    const kept = [...new Set([begin, Math.min(least, greatest), Math.max(least, greatest), end - 1])].filter(
+      (at) => at >= 0 && ys[at] !== null,
+    );
+    const first = column * SLOTS;
+    kept.forEach((at, index) => {
+      slots[first + (kept.length === 1 && at === xs.length - 1 ? SLOTS - 1 : index)] = ys[at];
+    });
+    if (hasGap && kept.length < SLOTS) slots[first + kept.length] = null;
+    begin = end;
+  }
+  return slots;
+}
