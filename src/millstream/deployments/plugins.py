@@ -34,6 +34,16 @@ class BrokenPlugin(MillstreamError):
         super().__init__(f"The plug-in for deployments to {scheme!r} cannot be used: {reason}")
 
 
+class NoPlugin(InvalidValue):
+    """Nothing deploys to a target."""
+
+    def __init__(self, scheme: str) -> None:
+        super().__init__(
+            f"Nothing is installed that deploys to {scheme!r}. There are: {', '.join(names())}. "
+            "Install the plug-in for it with pip."
+        )
+
+
 class Plugin(Struct, frozen=True):
     """A plug-in that brings everything."""
 
@@ -71,7 +81,7 @@ def load(target_uri: str) -> Plugin:
     """The plug-in of a target.
 
     Raises:
-        InvalidValue: there is none.
+        NoPlugin: there is none.
         BrokenPlugin: it cannot be imported, or lacks something.
     """
     scheme = scheme_of(target_uri)
@@ -79,12 +89,10 @@ def load(target_uri: str) -> Plugin:
     for function in ("run_local", "target_help"):
         if not callable(getattr(module, function, None)):
             raise BrokenPlugin(scheme, f"it has no function {function}().")
-    clients = [each for each in vars(module).values() if _is_client(each)]
-    if len(set(clients)) != 1:
-        raise BrokenPlugin(
-            scheme, f"it has to bring one subclass of BaseDeploymentClient, and brings {len(set(clients))}."
-        )
-    return Plugin(scheme, module, clients[0])
+    clients = {each for each in vars(module).values() if _is_client(each)}
+    if len(clients) != 1:
+        raise BrokenPlugin(scheme, f"it has to bring one subclass of BaseDeploymentClient, and brings {len(clients)}.")
+    return Plugin(scheme, module, clients.pop())
 
 
 def _module(scheme: str) -> ModuleType:
@@ -96,10 +104,7 @@ def _module(scheme: str) -> ModuleType:
                 raise BrokenPlugin(scheme, f"importing {entry.value} failed: {error}.") from error
     if scheme in BUILT_IN:
         return importlib.import_module(BUILT_IN[scheme])
-    raise InvalidValue(
-        f"Nothing is installed that deploys to {scheme!r}. There are: {', '.join(names())}. "
-        "Install the plug-in for it with pip."
-    )
+    raise NoPlugin(scheme)
 
 
 def _with_mlflow(entry: importlib.metadata.EntryPoint) -> Any:

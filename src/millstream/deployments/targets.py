@@ -18,11 +18,12 @@ def set_deployments_target(target: str) -> None:
     """Let `get_deploy_client()` of this process mean this target.
 
     Raises:
-        InvalidValue: nothing deploys to it.
+        NoPlugin: nothing deploys to it.
     """
     global _target
-    if plugins.scheme_of(target) not in plugins.names():
-        raise InvalidValue(f"Nothing is installed that deploys to {target!r}. There are: {', '.join(plugins.names())}.")
+    scheme = plugins.scheme_of(target)
+    if scheme not in plugins.names():
+        raise plugins.NoPlugin(scheme)
     _target = target
 
 
@@ -44,7 +45,7 @@ def get_deploy_client(target_uri: str | None = None) -> BaseDeploymentClient | N
     """A client for a target; without one, for the target in force, and None (and a line in the log) if none is set.
 
     Raises:
-        InvalidValue: nothing is installed that deploys there.
+        NoPlugin: nothing deploys there.
     """
     if not target_uri:
         try:

@@ -27,7 +27,6 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NEVER = tuple(map(ipaddress.IPv6Network, ("2001::/32", "64:ff9b:1::/48", "fec0::/10")))
 """Tunnels whose other end cannot be told, translation inside of one network, and the private addresses of old."""
 
-
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
