@@ -1,7 +1,7 @@
 """Pictures of every page, in both themes, on a desktop and on a phone: what tests cannot judge is looked at here.
 
     python -m tests.ui.screenshots                # build/screenshots/<page>-<theme>-<width>.png
-    python -m tests.ui.screenshots --only run     # those whose name begins so
+    python -m tests.ui.screenshots --only run     # those whose names begin so; several with commas
     python -m tests.ui.screenshots --docs         # the pictures of README and docs/ui.md, into docs/images/
 
 The pages show what the tests show (`world.py`), the sweep of `examples/demo.py`, trained for this, and names and numbers that
@@ -73,7 +73,7 @@ def _select(page: Page) -> None:
 SHOTS = {
     "experiments": Shot("/"),
     "experiments-new": Shot("/", _button("New experiment")),
-    "experiments-delete": Shot("/", _button("Move resnet to the trash")),
+    "experiments-delete": Shot("/", _button("Move digits/sweep to the trash")),
     "palette": Shot("/", _keys("Control+k")),
     "shortcuts": Shot("/experiments/{sweep}", _keys("?")),
     "table": Shot("/experiments/{sweep}"),
@@ -84,7 +84,7 @@ SHOTS = {
     "table-none": Shot('/experiments/{sweep}?filter=params.model = "tree"'),
     "table-columns": Shot("/experiments/{sweep}", _button("Columns")),
     "table-views": Shot("/experiments/{sweep}", _button("Views")),
-    "table-group": Shot("/experiments/{sweep}?group=params.model"),
+    "table-group": Shot("/experiments/{sweep}?group=p.model"),
     "table-tree": Shot("/experiments/{sweep}?group=parent"),
     "table-odd": Shot("/experiments/{odd}"),
     "table-empty": Shot("/experiments/{empty}"),
@@ -137,7 +137,7 @@ ODD_NAMES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", action="store_true", help="write the pictures of the documentation")
-    parser.add_argument("--only", default="", help="the first letters of the pictures' names")
+    parser.add_argument("--only", default="", help="the first letters of the pictures' names, several with commas")
     options = parser.parse_args()
     if CHROMIUM is None:
         parser.error("There is no Chromium: make browser installs it.")
@@ -175,12 +175,14 @@ def taken(
         )
         context.set_default_timeout(8000)
         for name, shot in shots.items():
-            if not name.startswith(only):
+            if not name.startswith(tuple(only.split(","))):
                 continue
             page = context.new_page()
             try:
                 page.goto(place(shot.address, places))
-                page.locator("main h1, main h2, main table, main [role=table]").first.wait_for(state="attached")
+                page.locator("main h1, main h2, main table, main [role=table], main [role=alert]").first.wait_for(
+                    state="attached"
+                )
                 page.wait_for_timeout(700)
                 shot.act(page)
                 page.wait_for_timeout(500)

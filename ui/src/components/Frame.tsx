@@ -24,7 +24,10 @@ export function Frame() {
   };
   const palette = usePalette(toggleTheme);
   const { pathname } = useLocation();
-  const current = PLACES.find((place) => pathname.startsWith(place.to) && place.to !== "/")?.to ?? "/";
+  // A run is reached through its experiment, as its trail says; only the list of all runs is a place of its own.
+  const current = pathname.startsWith("/runs/")
+    ? "/"
+    : (PLACES.find((place) => pathname.startsWith(place.to) && place.to !== "/")?.to ?? "/");
   return (
     <div className={styles.frame}>
       <a className="skip-link" href="#main">

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { numberOf } from "@/queries/types";
 import { type Curve, meanAndBand, toCsv, toCurve, withoutOutliers } from "./lines";
 import { nearestIndex } from "./nearest";
 import { smooth } from "./smoothing";
@@ -24,6 +25,16 @@ describe("curves", () => {
     const made = toCurve(line, options);
     expect(made.xs).toEqual([0, 1, 2, 3, 4]);
     expect(made.ys).toEqual([4, 3, 2, null, 1]);
+  });
+
+  test("infinity is a gap too: it would flatten every other value", () => {
+    const made = toCurve({ ...line, values: [4, Number.POSITIVE_INFINITY, 2, 1], nanSteps: [] }, options);
+    expect(made.ys).toEqual([4, null, 2, 1]);
+  });
+
+  test("the greatest double, by which the wire says infinity, is read as infinity", () => {
+    expect(numberOf(-1.7976931348623157e308)).toBe(Number.NEGATIVE_INFINITY);
+    expect(numberOf("12.5")).toBe(12.5);
   });
 
   test("relative time counts seconds from the run's start", () => {

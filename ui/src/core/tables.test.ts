@@ -95,6 +95,11 @@ describe("names", () => {
     expect(countIn(tree)).toBe(3);
   });
 
+  test("a run whose name is blank is called by the start of its id", () => {
+    const run = { info: { run_id: "0123456789abcdef", run_name: " " } } as Parameters<typeof toRow>[0];
+    expect(toRow(run).name).toBe("01234567");
+  });
+
   test("letters in order find a name, the closest first", () => {
     expect(rank(["resnet sweep", "rnn", "other"], "rn", (name) => name)).toEqual(["rnn", "resnet sweep"]);
   });

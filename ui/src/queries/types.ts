@@ -20,7 +20,8 @@ export type ExperimentId = string;
 
 /** A metric's value as a number; NaN and infinities travel as text. */
 export function numberOf(value: number | string | null | undefined): number {
-  return typeof value === "number" ? value : Number(value ?? Number.NaN);
+  const number = typeof value === "number" ? value : Number(value ?? Number.NaN);
+  return Math.abs(number) === Number.MAX_VALUE ? Math.sign(number) * Number.POSITIVE_INFINITY : number;
 }
 
 /** The pairs of the wire as a map. */

@@ -172,8 +172,11 @@ function describe(label: string, curves: readonly Curve[]): string {
 }
 
 /** The range of x; around a single place, one step to each side. */
-const aroundOne: uPlot.Range.Function = (_, min, max) =>
-  min !== null && min === max ? [min - 1, max + 1] : [min, max];
+const aroundOne: uPlot.Range.Function = (self, min, max) => {
+  const places = self.data[0];
+  const first = places[0];
+  return first !== undefined && first === places.at(-1) ? [first - 1, first + 1] : [min, max];
+};
 
 /** Charts that only follow the cursor of another one list their values up to this many, and else would hide under them. */
 const ROWS_ELSEWHERE = 3;

@@ -47,7 +47,8 @@ export default function Plots({ rows, keys, total }: { rows: readonly Row[]; key
   const kind = KINDS.find((each) => each.id === address.plot)?.id ?? "parallel";
   const metrics = keys.metrics.filter((key) => !key.startsWith("system/"));
   const varying = useMemo(
-    () => keys.params.filter((key) => new Set(rows.map((row) => row.params[key])).size > 1),
+    // A param that only some runs have tells nothing about the others: two of its values have to be seen.
+    () => keys.params.filter((key) => new Set(rows.flatMap((row) => row.params[key] ?? [])).size > 1),
     [keys.params, rows],
   );
   const every = [...varying.map((key) => `p.${key}`), ...metrics.map((key) => `m.${key}`)];
@@ -232,18 +233,17 @@ function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: rea
       const axes = choice.axes.includes(`m.${choice.metric}`)
         ? choice.axes
         : [...choice.axes.filter((id) => !id.startsWith("m.")), `m.${choice.metric}`];
-      const last = axes.length - 1;
       return {
         ...base,
-        visualMap: { ...visualMap(axes.indexOf(`m.${choice.metric}`)), show: true },
+        visualMap: visualMap(axes.indexOf(`m.${choice.metric}`)),
         parallel: {
           left: 60,
-          right: 120,
-          top: 50,
-          bottom: 30,
+          right: 150,
+          top: 24,
+          bottom: 44,
           parallelAxisDefault: { ...axis, nameLocation: "start", nameGap: 22 },
         },
-        parallelAxis: axes.map((id, dim) => ({ dim, name: id.slice(2), ...scaleOf(id), ...(dim === last ? {} : {}) })),
+        parallelAxis: axes.map((id, dim) => ({ dim, name: id.slice(2), ...scaleOf(id) })),
         series: [
           {
             type: "parallel",

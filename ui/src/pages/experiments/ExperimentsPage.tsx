@@ -54,7 +54,7 @@ export default function ExperimentsPage() {
           id="filter"
           className="input"
           type="search"
-          placeholder="Filter by name  /"
+          placeholder="Filter by name"
           aria-label="Filter by name"
           value={filter}
           onChange={(event) => change({ q: event.target.value }, { replace: true })}

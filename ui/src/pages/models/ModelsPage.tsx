@@ -39,7 +39,7 @@ export default function ModelsPage() {
           id="filter"
           className="input"
           type="search"
-          placeholder="Name, or tags.team = 'vision'  /"
+          placeholder="Name, or tags.team = 'vision'"
           aria-label="Filter models"
           aria-invalid={isWrong}
           value={words}

@@ -2,6 +2,7 @@
 import { useMemo } from "react";
 import { parse } from "yaml";
 import { Code, KeyValues } from "@/components/parts";
+import { formatBytes } from "@/core/format";
 import type { Place } from "@/queries/artifacts";
 import styles from "./Artifacts.module.css";
 
@@ -39,11 +40,8 @@ export function ModelCard({ text, place }: { text: string; place: Place }) {
       <KeyValues
         rows={[
           ["Flavors", flavors.join(", ") || "none"],
-          ["Made", String(model.utc_time_created ?? "–")],
-          [
-            "Size",
-            model.model_size_bytes === undefined ? "–" : `${model.model_size_bytes.toLocaleString("en-US")} bytes`,
-          ],
+          ["Made", `${String(model.utc_time_created ?? "–").replace(/\.\d+$/, "")} UTC`],
+          ["Size", formatBytes(model.model_size_bytes)],
         ]}
       />
       <Signature model={model} />

@@ -29,12 +29,11 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
           : "";
       return [
         key,
-        <span key={key} title={range}>
+        <span key={key} title={range} className={styles.metric}>
           <b>{formatNumber(row.metrics[key])}</b>
           {known && known.count > 1 && known.min && known.max && (
-            <span className="muted">
-              {" "}
-              ↓ {formatNumber(numberOf(known.min.value), 4)} ↑ {formatNumber(numberOf(known.max.value), 4)}
+            <span className={`muted ${styles.range}`}>
+              {formatNumber(numberOf(known.min.value), 4)} … {formatNumber(numberOf(known.max.value), 4)}
             </span>
           )}
         </span>,
@@ -77,60 +76,62 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
         <h2>Params</h2>
         <KeyValues rows={params} filter />
       </section>
-      <section className={`card ${styles.card}`} aria-label="Source">
-        <h2>Source</h2>
-        <KeyValues rows={source} />
-        {tags.length > 0 && <h2>Tags</h2>}
-        {tags.length > 0 && <KeyValues rows={tags} filter />}
-      </section>
-      {(datasets.length > 0 || outputs.length > 0 || (versions ?? []).length > 0) && (
-        <section className={`card ${styles.card}`} aria-label="Lineage">
-          <h2>Lineage</h2>
-          <ul className={styles.rows}>
-            {datasets.map((input) => (
-              <li key={`${input.dataset.name}${input.dataset.digest}`}>
-                <span className="muted">{asMap(input.tags)["mlflow.data.context"] ?? "input"} →</span> dataset{" "}
-                <b>{input.dataset.name}</b> <code>{input.dataset.digest}</code>{" "}
-                <span className="muted">{shapeOf(input.dataset.profile)}</span>
-              </li>
-            ))}
-            {outputs.map((output) => (
-              <ModelLine key={output.model_id} id={output.model_id} />
-            ))}
-            {(versions ?? []).map((version) => (
-              <li key={`${version.name} ${version.version}`}>
-                <span className="muted">registered →</span>{" "}
-                <Link to="/models/$name/$version" params={{ name: version.name, version: version.version }}>
-                  {version.name} version {version.version}
-                </Link>{" "}
-                {version.current_stage && version.current_stage !== "None" && (
-                  <span className="chip">{version.current_stage}</span>
-                )}
-              </li>
-            ))}
-          </ul>
+      <div className={styles.stack}>
+        {(datasets.length > 0 || outputs.length > 0 || (versions ?? []).length > 0) && (
+          <section className={`card ${styles.card}`} aria-label="Lineage">
+            <h2>Lineage</h2>
+            <ul className={styles.rows}>
+              {datasets.map((input) => (
+                <li key={`${input.dataset.name}${input.dataset.digest}`}>
+                  <span className="muted">{asMap(input.tags)["mlflow.data.context"] ?? "input"} →</span> dataset{" "}
+                  <b>{input.dataset.name}</b> <code>{input.dataset.digest}</code>{" "}
+                  <span className="muted">{shapeOf(input.dataset.profile)}</span>
+                </li>
+              ))}
+              {outputs.map((output) => (
+                <ModelLine key={output.model_id} id={output.model_id} />
+              ))}
+              {(versions ?? []).map((version) => (
+                <li key={`${version.name} ${version.version}`}>
+                  <span className="muted">registered →</span>{" "}
+                  <Link to="/models/$name/$version" params={{ name: version.name, version: version.version }}>
+                    {version.name} version {version.version}
+                  </Link>{" "}
+                  {version.current_stage && version.current_stage !== "None" && (
+                    <span className="chip">{version.current_stage}</span>
+                  )}
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+        {children && children.length > 0 && (
+          <section className={`card ${styles.card}`} aria-label="Child runs">
+            <h2>Child runs</h2>
+            <ul className={styles.rows}>
+              {children.map((child) => (
+                <li key={child.info.run_id}>
+                  <Status status={child.info.status} showWord={false} />{" "}
+                  <Link to="/runs/$runId" params={{ runId: child.info.run_id }}>
+                    {child.info.run_name || child.info.run_id}
+                  </Link>{" "}
+                  <span className="muted">
+                    {child.info.end_time && child.info.start_time
+                      ? formatDuration(child.info.end_time - child.info.start_time)
+                      : ""}
+                  </span>
+                </li>
+              ))}
+            </ul>
+          </section>
+        )}
+        <section className={`card ${styles.card}`} aria-label="Source">
+          <h2>Source</h2>
+          <KeyValues rows={source} />
+          {tags.length > 0 && <h2>Tags</h2>}
+          {tags.length > 0 && <KeyValues rows={tags} filter />}
         </section>
-      )}
-      {children && children.length > 0 && (
-        <section className={`card ${styles.card}`} aria-label="Child runs">
-          <h2>Child runs</h2>
-          <ul className={styles.rows}>
-            {children.map((child) => (
-              <li key={child.info.run_id}>
-                <Status status={child.info.status} showWord={false} />{" "}
-                <Link to="/runs/$runId" params={{ runId: child.info.run_id }}>
-                  {child.info.run_name || child.info.run_id}
-                </Link>{" "}
-                <span className="muted">
-                  {child.info.end_time && child.info.start_time
-                    ? formatDuration(child.info.end_time - child.info.start_time)
-                    : ""}
-                </span>
-              </li>
-            ))}
-          </ul>
-        </section>
-      )}
+      </div>
     </div>
   );
 }

@@ -55,7 +55,7 @@ export function FilterBox({ value, keys, error, onChange }: Props) {
         id="filter"
         ref={input}
         className={`input ${styles.input}`}
-        placeholder="Filter runs, such as metrics.loss < 0.2 and params.model = 'mlp'    /"
+        placeholder="Filter runs, such as metrics.loss < 0.2 and params.model = 'mlp'"
         aria-label="Filter runs"
         aria-invalid={error !== ""}
         aria-describedby={error ? `${list}-error` : undefined}
