@@ -218,6 +218,8 @@ def packed(picture: bytes) -> bytes:
 def show(world: World, folder: Path) -> dict[str, str]:
     """Fill the server with what the pictures show beyond the tests' world; gives the ids that their addresses name."""
     os.environ["MILLSTREAM_JOURNAL_DIR"] = str(folder / "journal")
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # small matrices, beside a server and a browser
+        os.environ.setdefault(threads, "1")
     from examples import demo
 
     millstream.set_tracking_uri(world.url)
