@@ -31,15 +31,29 @@ export async function searchRuns(search: RunSearch, token = "", size = PAGE, sig
     max_results: size,
     page_token: token,
     select: ["metrics", "params", "tags"],
-    count: token === "",
   };
-  const answer = await mlflow.post<{ runs?: Run[]; next_page_token?: string; total_count?: number }>(
-    "runs/search",
-    body,
-    signal,
-  );
-  return { runs: answer.runs ?? [], next: answer.next_page_token ?? "", total: answer.total_count ?? null };
+  const answer = await mlflow.post<{ runs?: Run[]; next_page_token?: string }>("runs/search", body, signal);
+  const runs = answer.runs ?? [];
+  const next = answer.next_page_token ?? "";
+  return { runs, next, total: token || next ? null : runs.length };
 }
+
+/** The number of all runs of a search. To count takes longer than to find the first: it is asked for when those are there. */
+export const runCount = ({ order: _, ...search }: RunSearch) =>
+  queryOptions({
+    queryKey: ["count", search],
+    queryFn: async ({ signal }) => {
+      const body = {
+        experiment_ids: search.ids,
+        filter: search.filter,
+        run_view_type: search.view ?? "ACTIVE_ONLY",
+        max_results: 1,
+        select: ["tags.mlflow.runName"],
+        count: true,
+      };
+      return (await mlflow.post<{ total_count?: number }>("runs/search", body, signal)).total_count ?? 0;
+    },
+  });
 
 export const runPages = (search: RunSearch) =>
   infiniteQueryOptions({
@@ -56,15 +70,16 @@ export const runPages = (search: RunSearch) =>
 type Pages = InfiniteData<RunPage, string>;
 const MOST_ASKED = 500;
 
-/** Bring every table of runs up to date, in two requests each, however many pages are loaded.
+/** Bring every table of runs up to date, in three requests each, however many pages are loaded.
  *
- * Asked for are the first page (what is new, or came to the top) and those of the loaded runs that were touched. Tables that
+ * Asked for are the first page (what is new, or came to the top), the number of all, and those of the loaded runs that were touched. Tables that
  * are not on a page now keep their first page only, and ask when they are shown again.
  *
  * @param touched ids of runs; null: nobody knows which, and all loaded pages are asked for.
  */
 export async function refreshRuns(touched: ReadonlySet<RunId> | null): Promise<void> {
   const cache = queryClient.getQueryCache();
+  void queryClient.invalidateQueries({ queryKey: ["count"], refetchType: "active" });
   await Promise.all(
     cache.findAll({ queryKey: ["runs"] }).map(async (query) => {
       const key = query.queryKey as readonly ["runs", RunSearch];

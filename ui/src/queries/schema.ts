@@ -69,8 +69,8 @@ export interface components {
         readonly CreateModelVersion: {
             /** @default  */
             readonly comment?: string;
-            /** @default null */
-            readonly description?: string | null;
+            /** @default  */
+            readonly description?: string;
             /** @default  */
             readonly model_id?: string;
             readonly name: string;
@@ -394,6 +394,8 @@ export interface components {
         /**
          * GetWindows
          * @description `start` and `end` bound the axis, both included; None means from or to the end of the series.
+         *
+         *         `only_axis` leaves out the other coordinate of each point, as charts do that never show it.
          */
         readonly GetWindows: {
             /** @default step */
@@ -401,6 +403,8 @@ export interface components {
             /** @default null */
             readonly end?: number | null;
             readonly keys: readonly string[];
+            /** @default false */
+            readonly only_axis?: boolean;
             readonly run_ids: readonly string[];
             /** @default null */
             readonly start?: number | null;
@@ -682,7 +686,8 @@ export interface components {
             readonly status_message?: string | null;
             /** @default [] */
             readonly tags?: readonly components["schemas"]["ModelVersionTag"][];
-            readonly user_id?: string;
+            /** @default null */
+            readonly user_id?: string | null;
             readonly version: string;
         };
         /** ModelVersionAnswer */

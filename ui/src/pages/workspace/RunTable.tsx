@@ -51,7 +51,7 @@ export function RunTable(props: Props) {
     count: entries.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
+    overscan: 10,
   });
   const cells = useVirtualizer({
     horizontal: true,

@@ -17,7 +17,7 @@ import { COLOR_TAG, runColor } from "@/core/palette";
 import { parseViews } from "@/core/views";
 import { ROOT, ServerError } from "@/queries/client";
 import { type Keys, keys as keysOf, setExperimentTag } from "@/queries/experiments";
-import { runPages, searchAt } from "@/queries/runs";
+import { runCount, runPages, searchAt } from "@/queries/runs";
 import { asMap, type Experiment, NOTE, VIEWS } from "@/queries/types";
 import { FilterBox } from "./FilterBox";
 import { RunTable, useCursor } from "./RunTable";
@@ -51,7 +51,12 @@ export function Workspace({
   const pages = useInfiniteQuery(runPages(search));
   const { data: keys = NO_KEYS } = useQuery(keysOf(ids));
   const rows = useMemo<Row[]>(() => pages.data?.pages.flatMap((page) => page.runs.map(toRow)) ?? [], [pages.data]);
-  const total = pages.data?.pages[0]?.total ?? null;
+  const first = pages.isPlaceholderData ? undefined : pages.data?.pages[0];
+  const { data: count = null } = useQuery({
+    ...runCount(search),
+    enabled: first !== undefined && first.total === null,
+  });
+  const total = first?.total ?? count;
   const more = useCallback(() => {
     if (pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
   }, [pages]);
