@@ -411,8 +411,6 @@ def measure_official(bench: Bench) -> None:
             pass  # makes the tables
         searching.fill_official(folder / "mlflow.db", count, EXTRA)
         with official_server(folder, 1) as server:
-            connection_id = Caller(server.url).call("POST", "experiments/search", {"max_results": 5})["experiments"]
-            _say(f"official experiments: {[each['experiment_id'] for each in connection_id]}")
             samples, script = [], 0
             for _ in range(bench.repeats):
                 with bench.page(timeout_ms=120_000) as page:
