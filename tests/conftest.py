@@ -36,6 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite_only: the behaviour exists on SQLite alone")
 
 
+_PLACES = ("TRACKING_URI", "REGISTRY_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID")
+
+
+@pytest.fixture(autouse=True)
+def _leave_the_place_as_it_was() -> Iterator[None]:
+    """Where a test logs to is not where the next one does: `set_tracking_uri` sets variables of the process."""
+    names = [f"{prefix}_{name}" for prefix in ("MILLSTREAM", "MLFLOW") for name in _PLACES]
+    before = {name: os.environ.get(name) for name in names}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Everything that asks for `database_url` runs on every database."""
     if "database_url" not in metafunc.fixturenames:

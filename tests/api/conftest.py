@@ -189,7 +189,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Se
     yield begin
     for one in servers:
         one.close()
-    del os.environ["MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT"]
+    os.environ.pop("MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT", None)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from millstream.client.auth import Sign
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 MAX_REDIRECTS = 5
 MAX_ERROR_BYTES = 64 << 10
 _RETRIED = frozenset((408, 429, 500, 502, 503, 504))
@@ -195,7 +198,7 @@ def _pause(attempt: int, last: MillstreamError) -> float:
             pass
     factor = settings.HTTP_REQUEST_BACKOFF_FACTOR.get()
     jitter = settings.HTTP_REQUEST_BACKOFF_JITTER.get()
-    return min(_MAX_PAUSE_S, factor * 2 ** (attempt - 2) if attempt > 1 else 0.0) + random.random() * jitter
+    return min(_MAX_PAUSE_S, factor * 2 ** (attempt - 2) if attempt > 1 else 0.0) + _DICE.random() * jitter
 
 
 def _error_of(response: urllib3.BaseHTTPResponse, artifact: str | None) -> MillstreamError:

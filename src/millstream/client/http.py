@@ -34,6 +34,9 @@ from millstream.settings import (
 )
 from millstream.version import VERSION
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 Req = TypeVar("Req", bound=Struct)
 Res = TypeVar("Res")
 
@@ -163,7 +166,7 @@ class HttpTransport:
         if asked is not None and HTTP_RESPECT_RETRY_AFTER_HEADER.get():
             return min(asked, LONGEST_PAUSE_S)
         pause = HTTP_REQUEST_BACKOFF_FACTOR.get() * 2.0**tried if tried else 0.0  # the first retry comes at once
-        return min(pause + random.random() * HTTP_REQUEST_BACKOFF_JITTER.get(), LONGEST_PAUSE_S)
+        return min(pause + _DICE.random() * HTTP_REQUEST_BACKOFF_JITTER.get(), LONGEST_PAUSE_S)
 
     def _request_headers(self) -> dict[str, str]:
         """Worked out again only when a setting of theirs has changed."""

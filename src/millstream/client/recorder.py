@@ -61,6 +61,9 @@ from millstream.entities import (
 from millstream.errors import InvalidValue, LocalFileNotFound, MillstreamError, ParamChanged
 from millstream.settings import FLUSH_TIMEOUT, OFFLINE, SYNC
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 log = logging.getLogger("millstream")
 
 Req = TypeVar("Req", bound=Struct)
@@ -529,7 +532,7 @@ _NOUNS = (
 
 def _random_name() -> str:
     """A name for an offline run; servers make their own."""
-    return f"{random.choice(_ADJECTIVES)}-{random.choice(_NOUNS)}-{random.randint(0, 1000)}"
+    return f"{_DICE.choice(_ADJECTIVES)}-{_DICE.choice(_NOUNS)}-{_DICE.randint(0, 1000)}"
 
 
 # ---------------------------------------------------------------- one recorder per tracking URI

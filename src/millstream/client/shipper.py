@@ -22,6 +22,9 @@ from millstream.client.transport import Transport
 from millstream.errors import MillstreamError
 from millstream.settings import OFFLINE, SHIP_INTERVAL
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 log = logging.getLogger("millstream")
 
 IDLE_S = 1.0
@@ -159,7 +162,7 @@ class Shipper:
             except Exception as error:
                 self._note(error)
                 asked = getattr(error, "retry_after_s", None)
-                interval = min(float(asked), 60.0) if asked is not None else pause * (0.75 + random.random() / 2)
+                interval = min(float(asked), 60.0) if asked is not None else pause * (0.75 + _DICE.random() / 2)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             with self._changed:
                 self._changed.notify_all()

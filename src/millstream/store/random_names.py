@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 MAX_LENGTH = 20
 
 _ADJECTIVES = (
@@ -36,6 +39,6 @@ _LETTERS_LEFT = MAX_LENGTH - len("--1000")
 def random_name() -> str:
     """A fresh name, such as `suave-sow-991`."""
     while True:
-        adjective, noun = random.choice(ADJECTIVES), random.choice(NOUNS)
+        adjective, noun = _DICE.choice(ADJECTIVES), _DICE.choice(NOUNS)
         if len(adjective) + len(noun) <= _LETTERS_LEFT:
-            return f"{adjective}-{noun}-{random.randrange(1001)}"
+            return f"{adjective}-{noun}-{_DICE.randrange(1001)}"

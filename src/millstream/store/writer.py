@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from millstream.store.database import Database, Session
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 T = TypeVar("T")
 
 MAX_GROUP = 512
@@ -225,7 +228,7 @@ class Writer:
                 if not is_retryable(error):
                     return error
             attempt += 1
-            time.sleep(random.uniform(0, 0.005 * (1 << attempt)))
+            time.sleep(_DICE.uniform(0, 0.005 * (1 << attempt)))
         return last
 
     def _run_once(self, group: list[Request[Any]], has_savepoints: bool) -> None:

@@ -20,6 +20,9 @@ from millstream import settings
 from millstream.webhooks.messages import Claimed, Outcome
 from millstream.webhooks.sending import Attempt
 
+_DICE = random.SystemRandom()
+"""Not the generator of the training, which must draw the same numbers with us as without."""
+
 POLL_INTERVAL_S = 0.5
 """Pause between two looks at the outbox, so about the time from an event to its delivery."""
 
@@ -196,7 +199,7 @@ class Dispatcher:
 
 def _pause_s(attempt: int, retry_after_s: float | None) -> float:
     """Seconds to wait after an attempt that failed: what the receiver asks for, else twice as long each time, with jitter."""
-    pause = 2.0 ** min(attempt - 1, 20) * random.uniform(0.75, 1.25) if retry_after_s is None else retry_after_s
+    pause = 2.0 ** min(attempt - 1, 20) * _DICE.uniform(0.75, 1.25) if retry_after_s is None else retry_after_s
     return min(pause, LONGEST_PAUSE_S)
 
 
