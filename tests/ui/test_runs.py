@@ -39,8 +39,10 @@ def test_a_click_on_a_column_sorts_by_it_and_the_address_keeps_it(page, table):
 
 
 def test_a_filter_is_completed_and_applied(page, table):
+    table.get_by_role("button", name="loss").wait_for()  # the names that can be completed are there
     page.keyboard.press("/")
     page.keyboard.type("params.mod")
+    page.get_by_role("option", name=re.compile("params.model")).wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Tab")
     page.keyboard.type("= 'cnn'")
