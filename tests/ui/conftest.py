@@ -13,6 +13,10 @@ from tests.ui.world import CHROMIUM, FLAGS, World, fill, served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test installs it")
 
+PATIENCE_MS = 30_000
+"""How long a test waits for what must come; a machine may be busy with other tests."""
+playwright.expect.set_options(timeout=PATIENCE_MS)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     problem = None
@@ -63,7 +67,7 @@ def watch(page: Any, problems: Problems) -> None:
 def page(browser: Any, world: World, problems: Problems) -> Iterator[Any]:
     """A page of a desktop's size. At the end nothing may have gone wrong on it."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=world.url, accept_downloads=True)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     found = context.new_page()
     watch(found, problems)
     yield found

@@ -18,9 +18,16 @@ def calm(page):
 
 @pytest.fixture
 def requests(page):
-    """Addresses asked for elsewhere."""
+    """Addresses elsewhere that were really asked for: all but those that the policy stopped."""
     found = []
-    page.on("request", lambda request: found.append(request.url) if "evil.example" in request.url else None)
+
+    def note(request):
+        stopped = request.failure is not None and "csp" in request.failure.lower()
+        if "evil.example" in request.url and not stopped:
+            found.append((request.url, request.failure))
+
+    page.on("requestfinished", note)
+    page.on("requestfailed", note)
     yield found
     assert found == []
 

@@ -247,10 +247,12 @@ def test_the_palette_finds_experiments_models_and_commands(page):
     page.get_by_role("link", name="resnet").wait_for()
     page.keyboard.press("Control+k")
     page.keyboard.type("resnet")
+    page.get_by_role("option", name=re.compile("resnet")).first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/experiments/"))
     page.keyboard.press("Control+k")
     page.keyboard.type("churn")
+    page.get_by_role("option", name=re.compile("churn")).first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/models/churn"))
 

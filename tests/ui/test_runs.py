@@ -220,8 +220,10 @@ def test_a_spike_of_one_point_is_seen_whole_and_zoomed(page, world):
 
 def test_dragging_over_a_chart_zooms_and_a_double_click_resets(page, world):
     page.goto(f"/runs/{world.runs[0]}?tab=charts")
+    expect(page.get_by_role("img", name=re.compile("^loss, 1 curve"))).to_be_visible()
     over = page.locator(".u-over").first
     over.wait_for()
+    page.wait_for_timeout(500)  # its points have come, so it is not drawn anew under the pointer
     box = over.bounding_box()
     page.mouse.move(box["x"] + 60, box["y"] + 60)
     page.mouse.down()

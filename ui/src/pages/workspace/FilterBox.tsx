@@ -1,5 +1,6 @@
 /** The filter with completion; what the server says of a wrong one stands below it. */
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { type Completion, completions, wordAt } from "@/core/complete";
 import type { Keys } from "@/queries/experiments";
 import styles from "./FilterBox.module.css";
@@ -28,13 +29,13 @@ export function FilterBox({ value, keys, error, onChange }: Props) {
     const cursor = input.current?.selectionStart ?? text.length;
     const start = cursor - wordAt(text, cursor).length;
     const next = `${text.slice(0, start)}${completion.insert} ${text.slice(cursor).trimStart()}`;
-    setText(next);
-    setOffered([]);
-    requestAnimationFrame(() => {
-      const place = start + completion.insert.length + 1;
-      input.current?.focus();
-      input.current?.setSelectionRange(place, place);
-    });
+    flushSync(() => {
+      setText(next);
+      setOffered([]);
+    }); // at once, so that what is typed next goes behind it
+    const place = start + completion.insert.length + 1;
+    input.current?.focus();
+    input.current?.setSelectionRange(place, place);
   };
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "ArrowDown" && offered.length) setAt((at + 1) % offered.length);
