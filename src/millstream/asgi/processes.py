@@ -205,14 +205,12 @@ class _Worker:
                     pipe.close()
 
 
-def supervise(
-    module: str, config: Callable[[str], Struct], sock: socket.socket, count: int, ready: Callable[[], None]
-) -> None:
+def supervise(module: str, config: Struct, sock: socket.socket, count: int, ready: Callable[[], None]) -> None:
     """Keep `count` worker processes running until a signal.
 
     Args:
         module: what a worker runs (`python -m module`); it calls `run_worker`.
-        config: the options of the workers, given the folder in which they share their counts.
+        config: the options of the workers; its field `telemetry_folder` becomes the folder in which they share their counts.
         ready: called once all of them answer.
     Raises:
         MillstreamError: one cannot start.
@@ -220,7 +218,7 @@ def supervise(
     stopping = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     folder = tempfile.mkdtemp(prefix="millstream-")
-    options = config(folder)
+    options = msgspec.structs.replace(config, telemetry_folder=folder)
     workers: list[_Worker] = []
     try:
         # the first one makes what all share (the database, its migration), the others find it done

@@ -22,6 +22,8 @@ from millstream.server.routes import Route
 from millstream.server.security import BodyKind, Policy
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
     from millstream.asgi.security import Headers
     from millstream.server.app import Application
 
@@ -123,8 +125,8 @@ class _Pipe(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        part = bytes(data)  # type: ignore[call-overload]
+    def write(self, data: ReadableBuffer, /) -> int:
+        part = bytes(data)
         self._parts.append(part)
         self.size += len(part)
         return len(part)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from millstream import settings
@@ -114,8 +113,7 @@ def serve(
         if workers == 1:
             _run(config, sock, ready)
         else:
-            shared = lambda folder: msgspec.structs.replace(config, telemetry_folder=folder)  # noqa: E731
-            processes.supervise("millstream.server.run", shared, sock, workers, ready)
+            processes.supervise("millstream.server.run", config, sock, workers, ready)
     finally:
         sock.close()
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import Struct
 
 from millstream import settings
@@ -120,8 +119,7 @@ def serve(
         if workers == 1:
             _run(config, sock, ready)
         else:
-            shared = lambda folder: msgspec.structs.replace(config, telemetry_folder=folder)  # noqa: E731
-            processes.supervise("millstream.serving.run", shared, sock, workers, ready)
+            processes.supervise("millstream.serving.run", config, sock, workers, ready)
     finally:
         sock.close()
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -159,21 +160,13 @@ def scoring(recording: Recording) -> Around:
     return call
 
 
-class _attempt:  # noqa: N801
+@contextmanager
+def _attempt(recording: Recording, what: str) -> Iterator[None]:
     """Let what fails in this block be left out, and said."""
-
-    def __init__(self, recording: Recording, what: str) -> None:
-        self._recording = recording
-        self._what = what
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self._recording.say(self._what, error)
-        return True
+    try:
+        yield
+    except Exception as error:
+        recording.say(what, error)
 
 
 # ---------------------------------------------------------------- recording
