@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 from millstream.autologging import charts, sessions
-from millstream.autologging.patching import Around
+from millstream.autologging.patching import Around, Patches
 from millstream.autologging.training import Observer, Recording, Steps, Training, first_rows, signature_of
 from millstream.client.recorder import Append
+
+_examples: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+"""The first rows that a library's own container was made of: it cannot give them back as they were, or frees them."""
+
+
+def install(
+    patches: Patches,
+    recording: Recording,
+    module: ModuleType,
+    container: type,
+    estimators: ModuleType,
+    base: type,
+    train: Observer,
+    train_part: Observer,
+) -> None:
+    """Patch a library of this kind.
+
+    Args:
+        container: the class in which the library keeps data.
+        estimators, base: the module of its sklearn API, and the class that all estimators there derive from.
+        train, train_part: observers of `train` when the user calls it, and when an estimator's `fit` does.
+    """
+    if recording.settings.log_models:
+        patches.replace(container, "__init__", _keeping_rows(recording))
+    patches.replace(module, "train", recording.around(train))
+    patches.replace(estimators, "train", of_estimators(recording, train_part))
+    for cls in vars(estimators).values():
+        if isinstance(cls, type) and issubclass(cls, base):
+            patches.replace(cls, "fit", recording.around(fit))
+
+
+def _keeping_rows(recording: Recording) -> Around:
+    def call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        result = original(*args, **kwargs)
+        try:
+            rows = first_rows(args[1] if len(args) > 1 else kwargs.get("data"))
+            if rows is not None:
+                _examples[args[0]] = rows
+        except Exception as error:
+            recording.say("the example", error)
+        return result
+
+    return call
+
+
+def first_rows_of(container: Any) -> Any:
+    """The first rows that a container was made of; None if it was made before recording was switched on."""
+    return _examples.get(container)
 
 
 def of_estimators(recording: Recording, observe: Observer) -> Around:

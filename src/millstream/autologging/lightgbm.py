@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Generator, Mapping
 from types import ModuleType
 from typing import Any
 
 from millstream.autologging import boosting
 from millstream.autologging.patching import Patches
-from millstream.autologging.training import Recording, Steps, Training, first_rows
+from millstream.autologging.training import Recording, Steps, Training
 
 NO_PARAMS = frozenset(
     {"params", "train_set", "valid_sets", "valid_names", "fobj", "feval", "init_model", "learning_rates", "callbacks"}
@@ -18,36 +17,14 @@ NO_PARAMS = frozenset(
 
 IMPORTANCE = ("split", "gain")
 
-_examples: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-"""The first rows that a Dataset was made of: it may free its data when it is built."""
-
 
 def install(patches: Patches, recording: Recording, module: ModuleType) -> None:
     if module.__name__ != "lightgbm":
         return
     import lightgbm.sklearn
 
-    if recording.settings.log_models:
-        patches.replace(module.Dataset, "__init__", _keeping_rows(recording))
-    patches.replace(module, "train", recording.around(_train))
-    patches.replace(lightgbm.sklearn, "train", boosting.of_estimators(recording, _train_part))
-    for cls in vars(lightgbm.sklearn).values():
-        if isinstance(cls, type) and issubclass(cls, lightgbm.sklearn.LGBMModel):
-            patches.replace(cls, "fit", recording.around(boosting.fit))
-
-
-def _keeping_rows(recording: Recording) -> Any:
-    def call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        result = original(*args, **kwargs)
-        try:
-            rows = first_rows(args[1] if len(args) > 1 else kwargs.get("data"))
-            if rows is not None:
-                _examples[args[0]] = rows
-        except Exception as error:
-            recording.say("the example", error)
-        return result
-
-    return call
+    estimators, base = lightgbm.sklearn, lightgbm.sklearn.LGBMModel
+    boosting.install(patches, recording, module, module.Dataset, estimators, base, _train, _train_part)
 
 
 def _train(training: Training) -> Steps:
@@ -56,7 +33,7 @@ def _train(training: Training) -> Steps:
     booster = yield from _train_part(training)
     training.log_model(
         booster,
-        _examples.get(training.arguments().get("train_set")),
+        boosting.first_rows_of(training.arguments().get("train_set")),
         booster.predict,
         registered_model_name=training.settings.registered_model_name,
     )

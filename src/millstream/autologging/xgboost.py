@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from types import ModuleType
 from typing import Any
 
 from millstream.autologging import boosting
 from millstream.autologging.datasets import MatrixDataset
 from millstream.autologging.patching import Patches
-from millstream.autologging.training import Recording, Steps, Training, first_rows
+from millstream.autologging.training import Recording, Steps, Training
 
 NO_PARAMS = frozenset(
     {"params", "dtrain", "evals", "obj", "feval", "evals_result", "xgb_model", "callbacks", "learning_rates"}
 )
 """Arguments of `train` that are data, functions or results."""
-
-_examples: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-"""The first rows that a DMatrix was made of: it cannot give them back as they were."""
 
 
 def install(patches: Patches, recording: Recording, module: ModuleType) -> None:
@@ -26,27 +22,8 @@ def install(patches: Patches, recording: Recording, module: ModuleType) -> None:
         return
     import xgboost.sklearn
 
-    if recording.settings.log_models:
-        patches.replace(module.DMatrix, "__init__", _keeping_rows(recording))
-    patches.replace(module, "train", recording.around(_train))
-    patches.replace(xgboost.sklearn, "train", boosting.of_estimators(recording, _train_part))
-    for cls in vars(xgboost.sklearn).values():
-        if isinstance(cls, type) and issubclass(cls, xgboost.sklearn.XGBModel):
-            patches.replace(cls, "fit", recording.around(boosting.fit))
-
-
-def _keeping_rows(recording: Recording) -> Any:
-    def call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        result = original(*args, **kwargs)
-        try:
-            rows = first_rows(args[1] if len(args) > 1 else kwargs.get("data"))
-            if rows is not None:
-                _examples[args[0]] = rows
-        except Exception as error:
-            recording.say("the example", error)
-        return result
-
-    return call
+    estimators, base = xgboost.sklearn, xgboost.sklearn.XGBModel
+    boosting.install(patches, recording, module, module.DMatrix, estimators, base, _train, _train_part)
 
 
 # ---------------------------------------------------------------- xgboost.train
@@ -58,7 +35,7 @@ def _train(training: Training) -> Steps:
     booster = yield from _train_part(training)
     training.log_model(
         booster,
-        _examples.get(training.arguments().get("dtrain")),
+        boosting.first_rows_of(training.arguments().get("dtrain")),
         lambda rows: _predict(booster, rows),
         registered_model_name=training.settings.registered_model_name,
         model_format=training.settings.own["model_format"],
