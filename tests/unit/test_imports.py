@@ -74,7 +74,7 @@ LAYERS: dict[str, frozenset[str]] = {
 }
 """Which folders a folder may import when its modules are imported. `server` is named by `cli` alone."""
 
-VOCABULARY = frozenset({"entities", "errors", "exceptions", "safe_yaml", "settings", "version"})
+VOCABULARY = frozenset({"entities", "errors", "exceptions", "lazy", "safe_yaml", "settings", "version"})
 
 LAZY: dict[str, frozenset[str]] = {
     "cli": frozenset(),

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from millstream import lazy
 
 if TYPE_CHECKING:
     from millstream.autologging.libraries import LIBRARIES as LIBRARIES
@@ -21,22 +22,11 @@ if TYPE_CHECKING:
     from millstream.autologging.switching import settings_of as settings_of
     from millstream.autologging.switching import switch as switch
 
-_HOME = {
-    "LIBRARIES": "libraries",
-    "Settings": "libraries",
-    "autologging_is_disabled": "switching",
-    "disable_autologging": "sessions",
-    "autolog": "switching",
-    "settings_of": "switching",
-    "switch": "switching",
-}
-
-__all__ = list(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__, __all__ = lazy.names(
+    __name__,
+    {
+        "autologging.libraries": "LIBRARIES Settings",
+        "autologging.sessions": "disable_autologging",
+        "autologging.switching": "autologging_is_disabled autolog settings_of switch",
+    },
+)

@@ -9,39 +9,23 @@ Places come from plug-ins: see `plugins` for what one has to bring.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from millstream import lazy
 
 if TYPE_CHECKING:
-    from millstream.deployments.base import BaseDeploymentClient
-    from millstream.deployments.targets import (
-        get_deploy_client,
-        get_deployments_target,
-        run_local,
-        set_deployments_target,
-    )
-    from millstream.serving.responses import PredictionsResponse
+    from millstream.deployments.base import BaseDeploymentClient as BaseDeploymentClient
+    from millstream.deployments.targets import get_deploy_client as get_deploy_client
+    from millstream.deployments.targets import get_deployments_target as get_deployments_target
+    from millstream.deployments.targets import run_local as run_local
+    from millstream.deployments.targets import set_deployments_target as set_deployments_target
+    from millstream.serving.responses import PredictionsResponse as PredictionsResponse
 
-_WHERE = {
-    "BaseDeploymentClient": "deployments.base",
-    "PredictionsResponse": "serving.responses",
-    "get_deploy_client": "deployments.targets",
-    "get_deployments_target": "deployments.targets",
-    "run_local": "deployments.targets",
-    "set_deployments_target": "deployments.targets",
-}
-
-__all__ = [
-    "BaseDeploymentClient",
-    "PredictionsResponse",
-    "get_deploy_client",
-    "get_deployments_target",
-    "run_local",
-    "set_deployments_target",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"millstream.{_WHERE[name]}"), name)
+__getattr__, __dir__, __all__ = lazy.names(
+    __name__,
+    {
+        "deployments.base": "BaseDeploymentClient",
+        "deployments.targets": "get_deploy_client get_deployments_target run_local set_deployments_target",
+        "serving.responses": "PredictionsResponse",
+    },
+)

@@ -7,8 +7,9 @@ environment again: `plan` says what to install, `making` how, `cache` keeps it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from millstream import lazy
 
 if TYPE_CHECKING:
     from millstream.environments.check import Mismatch as Mismatch
@@ -24,22 +25,14 @@ if TYPE_CHECKING:
     from millstream.environments.requirements import Requirements as Requirements
     from millstream.environments.spec import EnvironmentSpec as EnvironmentSpec
 
-_HOMES: dict[str, str] = {
-    "check": "Mismatch check_installed describe",
-    "files": "default_conda_env update_model_requirements write_environment",
-    "inference": "infer_requirements",
-    "preparation": "Environment environment_key prepare",
-    "requirements": "Requirements",
-    "spec": "EnvironmentSpec",
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-__all__ = [*_HOME_OF]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__, __all__ = lazy.names(
+    __name__,
+    {
+        "environments.check": "Mismatch check_installed describe",
+        "environments.files": "default_conda_env update_model_requirements write_environment",
+        "environments.inference": "infer_requirements",
+        "environments.preparation": "Environment environment_key prepare",
+        "environments.requirements": "Requirements",
+        "environments.spec": "EnvironmentSpec",
+    },
+)

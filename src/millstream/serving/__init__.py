@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from millstream import lazy
 
 if TYPE_CHECKING:
-    from millstream.serving.app import Options, create_app
-    from millstream.serving.images import build_docker, generate_dockerfile
-    from millstream.serving.prediction import predict, validate_serving_input
-    from millstream.serving.responses import PredictionsResponse
-    from millstream.serving.run import background, serve
+    from millstream.serving.app import Options as Options
+    from millstream.serving.app import create_app as create_app
+    from millstream.serving.images import build_docker as build_docker
+    from millstream.serving.images import generate_dockerfile as generate_dockerfile
+    from millstream.serving.prediction import predict as predict
+    from millstream.serving.prediction import validate_serving_input as validate_serving_input
+    from millstream.serving.responses import PredictionsResponse as PredictionsResponse
+    from millstream.serving.run import background as background
+    from millstream.serving.run import serve as serve
 
-_WHERE = {
-    "Options": "app",
-    "background": "run",
-    "PredictionsResponse": "responses",
-    "build_docker": "images",
-    "create_app": "app",
-    "generate_dockerfile": "images",
-    "predict": "prediction",
-    "serve": "run",
-    "validate_serving_input": "prediction",
-}
-
-__all__ = [
-    "Options",
-    "PredictionsResponse",
-    "background",
-    "build_docker",
-    "create_app",
-    "generate_dockerfile",
-    "predict",
-    "serve",
-    "validate_serving_input",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+__getattr__, __dir__, __all__ = lazy.names(
+    __name__,
+    {
+        "serving.app": "Options create_app",
+        "serving.images": "build_docker generate_dockerfile",
+        "serving.prediction": "predict validate_serving_input",
+        "serving.responses": "PredictionsResponse",
+        "serving.run": "background serve",
+    },
+)

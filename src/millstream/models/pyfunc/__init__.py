@@ -11,8 +11,9 @@ millstream.pyfunc.log_model(name="doubled", python_model=Doubled(), input_exampl
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from millstream import lazy
 
 if TYPE_CHECKING:
     from millstream.models.pyfunc.loaded import PyFuncModel as PyFuncModel
@@ -24,17 +25,19 @@ if TYPE_CHECKING:
     from millstream.models.pyfunc.saving import log_model as log_model
     from millstream.models.pyfunc.saving import save_model as save_model
 
-_HOMES: dict[str, str] = {
-    "loaded": "PyFuncModel",
-    "loading": "load_model get_model_dependencies",
-    "python_model": "PythonModel PythonModelContext",
-    "saving": "save_model log_model add_to_model",
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+__getattr__, __dir__, _lazy = lazy.names(
+    __name__,
+    {
+        "models.pyfunc.loaded": "PyFuncModel",
+        "models.pyfunc.loading": "load_model get_model_dependencies",
+        "models.pyfunc.python_model": "PythonModel PythonModelContext",
+        "models.pyfunc.saving": "save_model log_model add_to_model",
+    },
+)
 
 FLAVOR_NAME = "python_function"
 
-__all__ = [*_HOME_OF, "FLAVOR_NAME", "get_default_conda_env", "get_default_pip_requirements"]
+__all__ = [*_lazy, "FLAVOR_NAME", "get_default_conda_env", "get_default_pip_requirements"]
 
 
 def get_default_pip_requirements() -> list[str]:
@@ -49,15 +52,3 @@ def get_default_conda_env() -> dict[str, Any]:
     from millstream.environments import default_conda_env
 
     return default_conda_env(get_default_pip_requirements())
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

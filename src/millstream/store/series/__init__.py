@@ -17,8 +17,9 @@ appends to several series, or does other things too, is one transaction with the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from millstream import lazy
 from millstream.store.series.appending import append, finish
 from millstream.store.series.pending import fold_pending
 
@@ -28,31 +29,18 @@ if TYPE_CHECKING:
     from millstream.store.series.histories import bulk, columns, history, sample, summary_list
     from millstream.store.series.rewinding import delete_series, rewind
 
-_PLACES = {
-    "fold": "folding",
-    "bulk": "histories",
-    "columns": "histories",
-    "history": "histories",
-    "sample": "histories",
-    "summary_list": "histories",
-    "delete_series": "rewinding",
-    "rewind": "rewinding",
-    "windows": "charts",
-}
+__getattr__, __dir__, _ = lazy.names(
+    __name__,
+    {
+        "store.series.charts": "windows",
+        "store.series.folding": "fold",
+        "store.series.histories": "bulk columns history sample summary_list",
+        "store.series.rewinding": "delete_series rewind",
+    },
+)
 """Functions that need numpy: imported when first used, so that appending does without."""
 
 __all__ = [
     "append", "bulk", "columns", "delete_series", "finish", "fold", "fold_pending", "history", "rewind", "sample",
     "summary_list", "windows",
 ]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    place = _PLACES.get(name)
-    if place is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    function = getattr(import_module(f"{__name__}.{place}"), name)
-    globals()[name] = function
-    return function
