@@ -15,9 +15,10 @@ import pytest
 from millstream.environments import inference
 from millstream.environments.capture import Captured
 from millstream.environments.inference import capture, infer_requirements, select
-from millstream.environments.installed import distributions_of, installed_distributions, pinned
+from millstream.environments.installed import distributions_of, installed_distributions, pinned, python_version
 from millstream.environments.lines import parse
 from millstream.environments.shape import import_shape
+from millstream.environments.spec import EnvironmentSpec
 from millstream.errors import EnvironmentFailed
 
 
@@ -106,6 +107,15 @@ def test_modules_beside_the_program_are_found_but_are_no_distributions(
     captured = capture(root, "python_function")
     assert str(tmp_path / "beside.py") in captured.local_files
     assert select(captured, []) == [pin("six")]
+
+
+def test_a_model_that_is_no_python_function_is_loaded_with_the_code_that_it_brings(tmp_path: Path) -> None:
+    root = tmp_path / "transformer"
+    (root / "code").mkdir(parents=True)
+    (root / "code" / "mine.py").write_text("import six\nscaler = 2.0\n")
+    (root / "model.pkl").write_bytes(b"cmine\nscaler\n.")  # a pickle that names it
+    (root / "MLmodel").write_text("flavors:\n  sklearn:\n    pickled_model: model.pkl\n    code: code\n")
+    assert pin("six") in infer_requirements(root, "sklearn", ["scikit-learn"])
 
 
 @pytest.fixture
@@ -245,6 +255,19 @@ def test_models_that_differ_in_numbers_alone_have_one_shape(
     assert shape("b", Ridge(alpha=2.5)) == first
     assert shape("c", Ridge(solver="svd")) != first
     assert shape("d", Ridge(), input_example=frame) != first
+
+
+def test_a_model_of_a_wide_table_has_a_shape_and_an_environment(sklearn_model: Callable[..., Path]) -> None:
+    from sklearn.linear_model import Ridge
+
+    from millstream.models.signature import ModelSignature
+    from millstream.models.types import ColSpec, Schema
+
+    wide = Schema([ColSpec("double", f"column {number}") for number in range(20_000)])
+    root = sklearn_model("a", Ridge(), signature=ModelSignature(wide))
+    assert (root / "MLmodel").stat().st_size > 1 << 20
+    assert import_shape(root) is not None
+    assert EnvironmentSpec.read(root).python == python_version()
 
 
 @pytest.mark.usefixtures("nothing_seen")

@@ -168,18 +168,13 @@ def _is_ours(file: str) -> bool:
 
 
 def load(model_root: Path, flavor: str, runs_example: bool) -> None:
-    """Load the model as its users will; with `runs_example`, let it predict its own input example."""
-    from millstream.models.flavors import flavor_module
-    from millstream.models.mlmodel import Model
-    from millstream.models.pyfunc import load_model
+    """Load the model as its users will; with `runs_example`, let a Python function predict its own input example."""
+    from millstream.models.loading import load_any
+    from millstream.models.pyfunc import PyFuncModel
     from millstream.models.trust import Trust
 
-    metadata = Model.load(model_root)
-    if "python_function" not in metadata.flavors:
-        flavor_module(flavor).load(model_root, metadata.flavors[flavor], trust=Trust(True))
-        return
-    model = load_model(str(model_root), suppress_warnings=True, trust=True)
-    if runs_example and model.input_example is not None:
+    model = load_any(model_root, flavor, Trust(True))
+    if runs_example and isinstance(model, PyFuncModel) and model.input_example is not None:
         with contextlib.suppress(Exception):  # the example may not fit; what was imported until then counts
             model.predict(model.input_example)
 

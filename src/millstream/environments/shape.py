@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from millstream.environments.installed import installed_distributions
-from millstream.environments.yaml_files import read_mapping
+from millstream.environments.yaml_files import read_mlmodel
 
 _LOADERS = frozenset(f"mlflow.{flavor}" for flavor in ("sklearn", "xgboost", "lightgbm", "statsmodels", "onnx"))
 """Loaders whose models are data, not code."""
@@ -59,7 +59,7 @@ def import_shape(model_root: Path) -> str | None:
 def _texts(path: Path) -> list[str] | None:
     """The texts in a file that count; None for a file that is not known."""
     if path.name == "MLmodel":
-        return _of_mlmodel(read_mapping(path))
+        return _of_mlmodel(read_mlmodel(path))
     if path.suffix in _NATIVE:
         return []
     if path.stat().st_size > _MAX_BYTES:

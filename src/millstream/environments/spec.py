@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from millstream.environments.conda import PYTHON_VERSION, conda_packages, conda_pip_lines
 from millstream.environments.lines import OURS, Line, Parsed, parse
 from millstream.environments.merging import merge
-from millstream.environments.yaml_files import read_mapping, texts_of
+from millstream.environments.yaml_files import read_mapping, read_mlmodel, texts_of
 from millstream.errors import InvalidValue
 
 logger = logging.getLogger("millstream")
@@ -137,7 +137,7 @@ def _named_files(root: Path) -> tuple[Path | None, Path | None]:
     """python_env.yaml and conda.yaml of a model, by the names that its MLmodel says, else the usual ones."""
     entry: Any = None
     if (root / "MLmodel").is_file():
-        flavors = read_mapping(root / "MLmodel").get("flavors")
+        flavors = read_mlmodel(root / "MLmodel").get("flavors")
         function = flavors.get("python_function") if isinstance(flavors, dict) else None
         entry = function.get("env") if isinstance(function, dict) else None
     if isinstance(entry, str):  # before MLflow 1.26
