@@ -132,18 +132,25 @@ def _see(model_root: Path, flavor: str, runs_example: bool) -> Captured:
             answer=str(Path(folder) / "answer.json"),
             runs_example=runs_example,
         )
-        _run_child(msgspec.json.encode(request), timeout_s)
+        run_child("millstream.environments.capture", msgspec.json.encode(request), timeout_s)
         try:
             return msgspec.json.decode(Path(request.answer).read_bytes(), type=Captured)
         except (OSError, msgspec.DecodeError):
             raise EnvironmentFailed("The process that loads the model ended without an answer", "") from None
 
 
-def _run_child(request: bytes, timeout_s: float) -> None:
+def run_child(module: str, request: bytes, timeout_s: float) -> None:
+    """Run `main()` of a module that loads a model, in a process that finds the modules that this one does.
+
+    Args:
+        request: what it reads from its standard input.
+    Raises:
+        EnvironmentFailed: it cannot be started, fails, or takes too long; then all that it started is ended too.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
         child = subprocess.Popen(
-            [sys.executable, "-c", "from millstream.environments.capture import main; main()"],
+            [sys.executable, "-c", f"from {module} import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

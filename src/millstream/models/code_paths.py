@@ -17,7 +17,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -27,7 +26,7 @@ from pathlib import Path
 from types import ModuleType
 
 from millstream import settings
-from millstream.errors import InvalidValue, LocalFileNotFound
+from millstream.errors import EnvironmentFailed, InvalidValue, LocalFileNotFound
 from millstream.models.locations import inside
 from millstream.models.trust import Trust
 
@@ -138,26 +137,16 @@ def infer(root: Path, flavor: str) -> list[tuple[Path, Path]]:
     Raises:
         InvalidValue: the model cannot be loaded there.
     """
+    from millstream.environments.inference import run_child
+
     with tempfile.TemporaryDirectory(prefix="millstream-code-") as folder:
         answer = Path(folder) / "files.json"
         path = [os.path.abspath(entry) for entry in sys.path]
         request = json.dumps({"root": str(root.resolve()), "flavor": flavor, "answer": str(answer), "path": path})
-        timeout_s = settings.REQUIREMENTS_INFERENCE_TIMEOUT.get()
         try:
-            done = subprocess.run(
-                [sys.executable, "-c", "from millstream.models.code_paths import main; main()"],
-                input=request,
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise InvalidValue(f"infer_code_paths: the model took longer than {timeout_s:g} s to load.") from None
-        if done.returncode:
-            last = "\n".join(done.stderr.strip().splitlines()[-5:])
-            raise InvalidValue(f"infer_code_paths: the model cannot be loaded in a process of its own:\n{last}")
+            run_child(__name__, request.encode(), settings.REQUIREMENTS_INFERENCE_TIMEOUT.get())
+        except EnvironmentFailed as error:
+            raise InvalidValue(f"infer_code_paths: {error.message}") from None
         found: list[list[str]] = json.loads(answer.read_text())
     return [(Path(file), Path(below)) for file, below in found]
 

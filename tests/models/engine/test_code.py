@@ -75,6 +75,19 @@ millstream.pyfunc.save_model({str(path)!r}, python_model=mine.M(), pip_requireme
     assert millstream.pyfunc.load_model(path, trust=True).predict(2) == 14
 
 
+def test_code_is_not_looked_for_in_a_model_that_cannot_be_loaded_elsewhere(path: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "src", failing_loader="raise RuntimeError('not here')\n")
+    sys.path.insert(0, str(source))
+    try:
+        with pytest.raises(InvalidValue, match=r"infer_code_paths: [\s\S]*RuntimeError: not here"):
+            millstream.pyfunc.save_model(
+                path, loader_module="failing_loader", pip_requirements=[], infer_code_paths=True
+            )
+    finally:
+        sys.path.remove(str(source))
+    assert not path.exists()
+
+
 def test_two_models_with_modules_of_one_name_each_have_their_own(tmp_path: Path) -> None:
     for number in (1, 2):
         source = write(
