@@ -205,7 +205,31 @@ class _Worker:
                     pipe.close()
 
 
-def supervise(module: str, config: Struct, sock: socket.socket, count: int, ready: Callable[[], None]) -> None:
+def serve(
+    module: str,
+    run_one: Callable[[Any, socket.socket, Callable[[], None]], None],
+    config: Struct,
+    sock: socket.socket,
+    workers: int,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until a signal, in this process or in several, then close the socket.
+
+    Args:
+        module, run_one: what a worker runs: as `python -m module`, and as a function.
+        config: has a field `telemetry_folder`; see `_supervise`.
+        ready: called once everything answers.
+    """
+    try:
+        if workers == 1:
+            run_one(config, sock, ready)
+        else:
+            _supervise(module, config, sock, workers, ready)
+    finally:
+        sock.close()
+
+
+def _supervise(module: str, config: Struct, sock: socket.socket, count: int, ready: Callable[[], None]) -> None:
     """Keep `count` worker processes running until a signal.
 
     Args:

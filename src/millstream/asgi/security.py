@@ -73,6 +73,12 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Peer:
     )
 
 
+def names_of(entries: str | Sequence[str] | None) -> list[str]:
+    """Entries of an option, as a list or as text with commas between them."""
+    parts = entries.split(",") if isinstance(entries, str) else entries or ()
+    return [part.strip() for part in parts if part.strip()]
+
+
 # ---------------------------------------------------------------- hosts
 
 _HOST = re.compile(

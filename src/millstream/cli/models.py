@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
 from millstream import settings
+from millstream.cli.options import admission, listening, several
 from millstream.cli.output import json_option, print_json
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,22 +21,13 @@ def models() -> None:
     """Serve models and predict with them."""
 
 
-def _options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    def add(function: F) -> F:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return add
-
-
 _MODEL = click.option(
     "-m", "--model-uri", required=True, metavar="URI", help="The model: a folder, models:/..., runs:/..."
 )
 _TRUST = click.option(
     "--trust/--no-trust", default=None, help="Let code that came with the model run (pickles, scripts, code/)."
 )
-_ENVIRONMENT = _options(
+_ENVIRONMENT = several(
     click.option(
         "--env-manager",
         type=click.Choice(["local", "uv", "virtualenv", "conda"]),
@@ -57,18 +49,7 @@ def _manager(env_manager: str | None, no_conda: bool) -> str | None:
 
 @models.command()
 @_MODEL
-@click.option(
-    "-p",
-    "--port",
-    envvar=settings.PORT.variables,
-    default=5000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 takes a free one.",
-)
-@click.option(
-    "-h", "--host", envvar=settings.HOST.variables, default="127.0.0.1", show_default=True, help="Address to listen on."
-)
+@listening(settings.MODELS_WORKERS, "Processes, each with the model.")
 @click.option(
     "-t",
     "--timeout",
@@ -77,15 +58,6 @@ def _manager(env_manager: str | None, no_conda: bool) -> str | None:
     default=60.0,
     show_default=True,
     help="Seconds that the model may take for a request.",
-)
-@click.option(
-    "-w",
-    "--workers",
-    envvar=settings.MODELS_WORKERS.variables,
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 256),
-    help="Processes, each with the model.",
 )
 @_ENVIRONMENT
 @click.option(
@@ -102,24 +74,7 @@ def _manager(env_manager: str | None, no_conda: bool) -> str | None:
 @click.option("--max-waiting", type=click.IntRange(0), help="Requests that may wait; more are answered 429.")
 @click.option("--max-body-bytes", type=click.IntRange(1), help="Largest body.")
 @click.option("--bare-tokens/--strict-json", default=None, help="Write NaN as MLflow does, or as null.")
-@click.option(
-    "--allowed-hosts",
-    envvar=settings.SERVER_ALLOWED_HOSTS.variables,
-    metavar="NAMES",
-    help="Host names that clients may use, by comma.",
-)
-@click.option(
-    "--cors-allowed-origins",
-    envvar=settings.SERVER_CORS_ALLOWED_ORIGINS.variables,
-    metavar="ORIGINS",
-    help="Sites whose pages may send requests, by comma.",
-)
-@click.option(
-    "--disable-security-middleware",
-    envvar=settings.SERVER_DISABLE_SECURITY_MIDDLEWARE.variables,
-    is_flag=True,
-    help="Skip the checks of Host and Origin.",
-)
+@admission
 @_TRUST
 @click.option("--enable-mlserver", is_flag=True, hidden=True)
 def serve(
@@ -244,7 +199,7 @@ def prepare_env(
         click.echo(str(environment.python))
 
 
-_IMAGE = _options(
+_IMAGE = several(
     click.option("-m", "--model-uri", metavar="URI", help="The model; without one it is mounted on /opt/ml/model."),
     _ENVIRONMENT,
     click.option("--mlflow-home", hidden=True),
@@ -264,7 +219,7 @@ def build_docker(*, name: str, **options: Any) -> None:
     """Build an image that serves the model."""
     from millstream.serving import images
 
-    images.build_docker(name=name, **_image_options(options))
+    images.build_docker(name=name, **_imageseveral(options))
 
 
 @models.command("generate-dockerfile")
@@ -274,10 +229,10 @@ def generate_dockerfile(*, output_directory: str, **options: Any) -> None:
     """Write a Dockerfile and all that it copies."""
     from millstream.serving import images
 
-    click.echo(str(images.generate_dockerfile(output_directory=output_directory, **_image_options(options))))
+    click.echo(str(images.generate_dockerfile(output_directory=output_directory, **_imageseveral(options))))
 
 
-def _image_options(options: dict[str, Any]) -> dict[str, Any]:
+def _imageseveral(options: dict[str, Any]) -> dict[str, Any]:
     if options.pop("enable_mlserver"):
         click.echo("--enable-mlserver has no meaning here and is ignored: the server needs no other one.", err=True)
     manager = _manager(options.pop("env_manager"), options.pop("no_conda"))
@@ -288,9 +243,11 @@ def _image_options(options: dict[str, Any]) -> dict[str, Any]:
 @_MODEL
 @click.argument("operation", type=click.Choice(["add", "remove"]))
 @click.argument("requirement_strings", nargs=-1, required=True, metavar="REQUIREMENT...")
-def update_pip_requirements(model_uri: str, operation: str, requirement_strings: Sequence[str]) -> None:
+def update_pip_requirements(
+    model_uri: str, operation: Literal["add", "remove"], requirement_strings: Sequence[str]
+) -> None:
     """Change the requirements in a model's files."""
     from millstream.environments import update_model_requirements
 
-    update_model_requirements(model_uri, operation, list(requirement_strings))  # type: ignore[arg-type]
+    update_model_requirements(model_uri, operation, list(requirement_strings))
     click.echo(json.dumps({"model_uri": model_uri, operation: list(requirement_strings)}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from millstream import settings
+from millstream.cli.options import admission, listening
 
 
 @click.command()
@@ -47,27 +48,7 @@ from millstream import settings
     metavar="URI",
     help="Where the proxy stores artifacts.",
 )
-@click.option(
-    "-h", "--host", envvar=settings.HOST.variables, default="127.0.0.1", show_default=True, help="Address to listen on."
-)
-@click.option(
-    "-p",
-    "--port",
-    envvar=settings.PORT.variables,
-    default=5000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0 takes a free one.",
-)
-@click.option(
-    "-w",
-    "--workers",
-    envvar=settings.WORKERS.variables,
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 256),
-    help="Server processes; one serves thousands of requests a second.",
-)
+@listening(settings.WORKERS, "Server processes; one serves thousands of requests a second.")
 @click.option(
     "--static-prefix",
     envvar=settings.STATIC_PREFIX.variables,
@@ -75,18 +56,7 @@ from millstream import settings
     metavar="PATH",
     help="Path under which a reverse proxy shows this server.",
 )
-@click.option(
-    "--allowed-hosts",
-    envvar=settings.SERVER_ALLOWED_HOSTS.variables,
-    metavar="NAMES",
-    help="Further host names that clients may use, by comma.",
-)
-@click.option(
-    "--cors-allowed-origins",
-    envvar=settings.SERVER_CORS_ALLOWED_ORIGINS.variables,
-    metavar="ORIGINS",
-    help="Other sites whose pages may change things here, by comma.",
-)
+@admission
 @click.option(
     "--x-frame-options",
     envvar=settings.SERVER_X_FRAME_OPTIONS.variables,
@@ -94,12 +64,6 @@ from millstream import settings
     show_default=True,
     type=click.Choice(["SAMEORIGIN", "DENY", "NONE"], case_sensitive=False),
     help="Who may show these pages in a frame.",
-)
-@click.option(
-    "--disable-security-middleware",
-    envvar=settings.SERVER_DISABLE_SECURITY_MIDDLEWARE.variables,
-    is_flag=True,
-    help="Skip the checks of Host and Origin.",
 )
 @click.option(
     "--allow-remote-without-auth",

@@ -92,11 +92,11 @@ def serve(
         serve_artifacts=serve_artifacts,
         artifacts_only=artifacts_only,
         static_prefix=static_prefix,
-        allowed_hosts=_list(allowed_hosts),
-        cors_allowed_origins=_list(cors_allowed_origins),
+        allowed_hosts=security.names_of(allowed_hosts),
+        cors_allowed_origins=security.names_of(cors_allowed_origins),
         x_frame_options=x_frame_options,
         disable_security=disable_security,
-        trusted_proxies=_list(settings.TRUSTED_PROXIES.get()),
+        trusted_proxies=security.names_of(settings.TRUSTED_PROXIES.get()),
         registry_store_uri=registry_store_uri,
         log_level=settings.LOGGING_LEVEL.get(),
     )
@@ -109,18 +109,7 @@ def serve(
         else:
             print(f"Millstream is ready at {address}", flush=True)
 
-    try:
-        if workers == 1:
-            _run(config, sock, ready)
-        else:
-            processes.supervise("millstream.server.run", config, sock, workers, ready)
-    finally:
-        sock.close()
-
-
-def _list(entries: str | Sequence[str] | None) -> list[str]:
-    parts = entries.split(",") if isinstance(entries, str) else entries or ()
-    return [part.strip() for part in parts if part.strip()]
+    processes.serve("millstream.server.run", _run, config, sock, workers, ready)
 
 
 def build_app(config: ServerConfig) -> Any:

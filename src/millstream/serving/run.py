@@ -99,10 +99,10 @@ def serve(
         bare_tokens=_or(bare_tokens, settings.SCORING_BARE_TOKENS),
         follow_s=follow_s,
         trust=trust,
-        allowed_hosts=_list(_or(allowed_hosts, settings.SERVER_ALLOWED_HOSTS)),
-        cors_allowed_origins=_list(_or(cors_allowed_origins, settings.SERVER_CORS_ALLOWED_ORIGINS)),
+        allowed_hosts=security.names_of(_or(allowed_hosts, settings.SERVER_ALLOWED_HOSTS)),
+        cors_allowed_origins=security.names_of(_or(cors_allowed_origins, settings.SERVER_CORS_ALLOWED_ORIGINS)),
         disable_security=_or(disable_security, settings.SERVER_DISABLE_SECURITY_MIDDLEWARE),
-        trusted_proxies=_list(settings.TRUSTED_PROXIES.get()),
+        trusted_proxies=security.names_of(settings.TRUSTED_PROXIES.get()),
         log_level=settings.LOGGING_LEVEL.get(),
     )
     to_stderr(config.log_level)
@@ -115,13 +115,7 @@ def serve(
         else:
             print(f"The model is served at {address}/invocations", flush=True)
 
-    try:
-        if workers == 1:
-            _run(config, sock, ready)
-        else:
-            processes.supervise("millstream.serving.run", config, sock, workers, ready)
-    finally:
-        sock.close()
+    processes.serve("millstream.serving.run", _run, config, sock, workers, ready)
 
 
 @contextlib.contextmanager
@@ -170,11 +164,6 @@ def share_processors(predictions: int) -> None:
 
 def _or(given: Any, setting: settings.Setting[Any]) -> Any:
     return setting.get() if given is None else given
-
-
-def _list(entries: str | Sequence[str] | None) -> list[str]:
-    parts = entries.split(",") if isinstance(entries, str) else entries or ()
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _check_positive(**given: float | None) -> None:
