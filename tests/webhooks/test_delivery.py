@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import queue
 import ssl
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 import trustme
 
 from millstream.entities import WEBHOOK_ACTIONS, Webhook, WebhookDelivery, WebhookEvent, WebhookStatus
-from millstream.errors import InvalidState, InvalidValue, NotFound
+from millstream.errors import InvalidState, InvalidValue, NotFound, Unavailable
 from millstream.store import outbox, registry_events
 from millstream.store.outbox import SqlOutbox
 from millstream.store.tracking import SqlTrackingStore
@@ -383,6 +385,45 @@ def test_a_dispatcher_that_stops_gives_back_what_it_had_begun(
     assert (waiting.status, waiting.attempts) == ("PENDING", 0)
     receiver.stopping.set()
     assert deliver(store) == dispatcher.Counts(delivered=1)
+
+
+def test_a_refused_thread_costs_neither_an_attempt_nor_the_place_of_one(
+    store: SqlTrackingStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_WEBHOOK_DELIVERY_MAX_WORKERS", "1")
+    monkeypatch.setattr(dispatcher, "FAILURE_PAUSE_S", 0.1)
+    webhook = hook(store, receiver.url())
+    told: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    worker = Dispatcher(SqlOutbox(store.db), lambda message, error: told.put(error))
+    worker.start()
+    with no_more_threads():
+        happen(store, times=3)
+        assert isinstance(told.get(timeout=20), Unavailable)
+        assert {each.status for each in deliveries(store, webhook)} == {"PENDING"}
+    receiver.wait_for(3)
+    worker.stop()
+    assert {(each.status, each.attempts) for each in deliveries(store, webhook)} == {("DELIVERED", 1)}
+
+
+def test_delivering_once_says_that_there_is_no_thread_left_and_leaves_what_is_due(
+    store: SqlTrackingStore, receiver: Receiver
+) -> None:
+    webhook = hook(store, receiver.url())
+    happen(store, times=2)
+    with no_more_threads(), pytest.raises(Unavailable, match="refuses another thread"):
+        deliver(store)
+    assert [(each.status, each.attempts) for each in deliveries(store, webhook)] == [("PENDING", 0)] * 2
+    assert deliver(store) == dispatcher.Counts(delivered=2)
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    """The system refuses new threads: none has room for a stack of this size."""
+    usual = threading.stack_size(1 << 50)
+    try:
+        yield
+    finally:
+        threading.stack_size(usual)
 
 
 # ---------------------------------------------------------------- leases

@@ -17,6 +17,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from millstream import settings
+from millstream.errors import Unavailable
 from millstream.webhooks.messages import Claimed, Outcome
 from millstream.webhooks.sending import Attempt
 
@@ -116,9 +117,18 @@ class Dispatcher:
             self._condition.wait_for(lambda: not self._running, STOP_TIMEOUT_S)
 
     def run_once(self) -> Counts:
-        """Try everything that is due, and return when that is done."""
-        while self._start_some() or self._await_attempt():
-            pass
+        """Try everything that is due, and return when that is done.
+
+        Raises:
+            Unavailable: the system has no thread left; what was not tried is due as before.
+        """
+        try:
+            while self._start_some() or self._await_attempt():
+                pass
+        except Exception:
+            with self._condition:  # what is under way is written down, as long as the outbox is there
+                self._condition.wait_for(lambda: not self._running)
+            raise
         return self.counts
 
     def _work(self) -> None:
@@ -131,8 +141,8 @@ class Dispatcher:
                     next_tidy = time.monotonic() + TIDY_INTERVAL_S
                 if self._start_some():
                     continue
-            except Exception as error:  # the database is away: it will be back
-                self._on_error("Webhooks: the outbox cannot be read.", error)
+            except Exception as error:  # the database is away, or all threads are taken: that will pass
+                self._on_error("Webhooks: nothing can be delivered now.", error)
                 pause = FAILURE_PAUSE_S
             with self._condition:
                 self._condition.wait_for(lambda: self._is_stopping or self._has_news, pause)
@@ -158,12 +168,26 @@ class Dispatcher:
         now = _now()
         lease_end = now + int((settings.WEBHOOK_REQUEST_TIMEOUT.get() + LEASE_MARGIN_S) * 1000)
         claimed = self._outbox.claim(now, lease_end, room, under_way, AT_ONCE_PER_WEBHOOK)
-        for each in claimed:
-            attempt = Attempt(each.message)
-            with self._condition:
-                self._running[each.key] = (each, attempt)
-            threading.Thread(target=self._try, args=(each, attempt), name="millstream-webhook", daemon=True).start()
+        for number, each in enumerate(claimed):
+            try:
+                self._start_attempt(each)
+            except RuntimeError as error:
+                for left in claimed[number:]:
+                    self._outbox.release(left, _now())
+                raise Unavailable("The system refuses another thread. What is due is tried again later.") from error
         return bool(claimed) and len(claimed) < room
+
+    def _start_attempt(self, claimed: Claimed) -> None:
+        """Raises RuntimeError if the system has no thread left; nothing is under way then."""
+        attempt = Attempt(claimed.message)
+        with self._condition:
+            self._running[claimed.key] = (claimed, attempt)
+        try:
+            threading.Thread(target=self._try, args=(claimed, attempt), name="millstream-webhook", daemon=True).start()
+        except RuntimeError:
+            with self._condition:
+                del self._running[claimed.key]
+            raise
 
     def _try(self, claimed: Claimed, attempt: Attempt) -> None:
         try:
