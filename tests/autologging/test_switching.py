@@ -38,6 +38,7 @@ def run_script(code: str, folder: Path) -> str:
         env={**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'script.db'}"},
     )
     assert done.returncode == 0, done.stderr
+    assert "Autologging" not in done.stderr
     return done.stdout
 
 
@@ -268,13 +269,15 @@ def test_libraries_that_are_imported_later_are_recorded(tmp_path: Path) -> None:
         "Ridge().fit([[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])\n"
         "import xgboost, numpy\n"
         "xgboost.train({}, xgboost.DMatrix(numpy.ones((4, 1)), numpy.ones(4)), 1)\n"
+        "import statsmodels.api\n"
+        "statsmodels.api.OLS([1.0, 2.0, 4.0], [1.0, 2.0, 3.0]).fit()\n"
         "found = millstream.search_runs(output_format='list')\n"
         "print(sorted(run.data.tags['mlflow.autologging'] for run in found))\n"
         "import sklearn.linear_model._ridge as m\n"
         "assert m.__spec__.loader.get_source(m.__name__)\n",
         tmp_path,
     )
-    assert out.strip().endswith("['sklearn', 'xgboost']")
+    assert out.strip().endswith("['sklearn', 'statsmodels', 'xgboost']")
 
 
 def test_an_error_while_a_library_is_patched_does_not_break_its_import(

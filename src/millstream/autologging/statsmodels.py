@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -17,11 +18,12 @@ METRICS = (
 
 
 def install(patches: Patches, recording: Recording, module: ModuleType) -> None:
-    from statsmodels.base.model import Model
-
+    base = getattr(sys.modules.get("statsmodels.base.model"), "Model", None)
+    if base is None:
+        return  # what is imported before that class has no models
     around = recording.around(_fit)
     for cls in list(vars(module).values()):
-        if isinstance(cls, type) and issubclass(cls, Model) and cls.__module__ == module.__name__:
+        if isinstance(cls, type) and issubclass(cls, base) and cls.__module__ == module.__name__:
             patches.replace(cls, "fit", around)
 
 
