@@ -24,6 +24,12 @@ from tests.autologging.differences import DIFFERENCES, expected
 HERE = Path(__file__).parent
 CASES = [(library, name) for library in INSTALLED for name in scenarios.names(library)]
 
+WITHOUT_INFERENCE = dict.fromkeys(
+    ("MILLSTREAM_REQUIREMENTS_INFERENCE_TIMEOUT", "MILLSTREAM_INPUT_EXAMPLE_INFERENCE_TIMEOUT"), "0.001"
+)
+"""Models get the requirements of their flavor: a record does not hold them, and seeing what each model imports takes three
+quarters of the time."""
+
 
 @pytest.fixture(scope="session")
 def recorded() -> Callable[[str], dict[str, Any]]:
@@ -35,7 +41,7 @@ def recorded() -> Callable[[str], dict[str, Any]]:
             [sys.executable, str(HERE / "record.py"), "millstream", library],
             capture_output=True,
             text=True,
-            env={**os.environ, "KERAS_BACKEND": "torch"},
+            env={**os.environ, "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1", **WITHOUT_INFERENCE},
             timeout=600,
         )
         assert done.returncode == 0, done.stderr

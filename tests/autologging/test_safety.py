@@ -98,7 +98,7 @@ def xgboost_booster() -> Any:
 
     x, y = table()
     data = xgboost.DMatrix(x, y)
-    booster = xgboost.train({"max_depth": 2}, data, 3, evals=[(data, "train")], verbose_eval=False)
+    booster = xgboost.train({"max_depth": 2, "nthread": 1}, data, 3, evals=[(data, "train")], verbose_eval=False)
     return booster.predict(data).tolist()
 
 
@@ -106,7 +106,8 @@ def xgboost_estimator() -> Any:
     import xgboost
 
     x, y = classes(2)
-    return xgboost.XGBClassifier(n_estimators=2).fit(x, y, eval_set=[(x, y)], verbose=False).predict(x).tolist()
+    model = xgboost.XGBClassifier(n_estimators=2, n_jobs=1)
+    return model.fit(x, y, eval_set=[(x, y)], verbose=False).predict(x).tolist()
 
 
 def lightgbm_booster() -> Any:
@@ -134,6 +135,19 @@ TRAININGS = {
     "lightgbm": (lightgbm_booster,),
     "statsmodels": (statsmodels_fit,),
 }
+MOST_CALLS = {
+    sklearn_classifier: 12,
+    sklearn_random_forest: 9,
+    sklearn_search: 35,  # three runs
+    sklearn_failure: 4,
+    sklearn_metrics: 11,
+    xgboost_booster: 8,
+    xgboost_estimator: 7,
+    lightgbm_booster: 11,
+    statsmodels_fit: 9,
+}
+"""Calls of the store by which a training is recorded where each metric is one (MILLSTREAM_SYNC)."""
+
 CASES = [(flavor, train) for flavor, trainings in TRAININGS.items() if flavor in INSTALLED for train in trainings]
 each_training = pytest.mark.parametrize(("flavor", "train"), CASES, ids=[train.__name__ for _, train in CASES])
 
@@ -170,7 +184,7 @@ def test_a_store_that_fails_at_any_call_changes_nothing(
     switch(flavor, log_models=False)
     assert outcome(train) == alone
     needed = calls
-    assert needed > 3
+    assert 3 < needed <= MOST_CALLS[train]
     for at in range(1, needed + 1, max(1, needed // 8)):
         calls, fails_at = 0, at
         with caplog.at_level(logging.CRITICAL):
