@@ -62,13 +62,16 @@ def _serving() -> Iterator[Measure]:
     yield Measure("serving_ready", section, "scoring server: start to first answer", "s", ratio=4)
     yield Measure("serving_memory", section, "scoring server: memory after 200 requests (PSS)", "MiB", ratio=2)
     for key, name in SERVED.items():
-        rate = {"unit": "requests/s", "more_is_better": True}
-        yield Measure(f"{key}_one", section, f"{name}: one row, 8 connections", ratio=6, **rate)  # type: ignore[arg-type]
+        yield _rate(f"{key}_one", f"{name}: one row, 8 connections", 6)
         yield Measure(f"{key}_one_p50", section, f"{name}: one row, half of the answers within", "ms")
         yield Measure(f"{key}_one_p99", section, f"{name}: one row, 99 % of the answers within", "ms", ratio=5)
-        yield Measure(f"{key}_json", section, f"{name}: 1,000 rows as JSON", ratio=3, **rate)  # type: ignore[arg-type]
+        yield _rate(f"{key}_json", f"{name}: 1,000 rows as JSON", 3)
         yield Measure(f"{key}_json_p99", section, f"{name}: 1,000 rows as JSON, 99 % of the answers within", "ms")
-        yield Measure(f"{key}_arrow", section, f"{name}: 1,000 rows as Arrow (theirs as JSON)", ratio=10, **rate)  # type: ignore[arg-type]
+        yield _rate(f"{key}_arrow", f"{name}: 1,000 rows as Arrow (theirs as JSON)", 10)
+
+
+def _rate(key: str, title: str, ratio: float) -> Measure:
+    return Measure(key, "serving", title, "requests/s", more_is_better=True, ratio=ratio)
 
 
 MEASURES: dict[str, Measure] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from itertools import chain
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -211,25 +212,32 @@ def _body_type(names: Sequence[str], types: Sequence[Any]) -> type[Struct]:
         "Row", list(zip(fields, types, strict=True)), rename=rename, forbid_unknown_fields=True, gc=False
     )  # fmt: skip
     columns = defstruct(
-        "ColumnsOf", [(name, list[kind]) for name, kind in zip(fields, types, strict=True)],  # type: ignore[valid-type]
+        "ColumnsOf", [(name, _lists(kind)) for name, kind in zip(fields, types, strict=True)],
         rename=rename, forbid_unknown_fields=True,
     )  # fmt: skip
+    cells: Any = GenericAlias(tuple, tuple(types))
     split = defstruct(
         "Split",
-        [("data", list[tuple[tuple(types)]]), ("columns", list[str]), ("index", Any, None)],  # type: ignore[misc]
+        [("data", _lists(cells)), ("columns", list[str]), ("index", Any, None)],
         forbid_unknown_fields=True,
     )
+    rows = _lists(row)
     absent: Any = UNSET
     return defstruct(
         "Body",
         [
             ("dataframe_split", split | UnsetType, absent),
-            ("dataframe_records", list[row] | UnsetType, absent),  # type: ignore[valid-type]
-            ("inputs", columns | list[row] | UnsetType, absent),  # type: ignore[valid-type]
-            ("instances", list[row] | UnsetType, absent),  # type: ignore[valid-type]
+            ("dataframe_records", rows | UnsetType, absent),
+            ("inputs", columns | rows | UnsetType, absent),
+            ("instances", rows | UnsetType, absent),
             ("params", Any, absent),
             ("messages", msgspec.Raw | UnsetType, absent),
             ("prompt", msgspec.Raw | UnsetType, absent),
             ("input", msgspec.Raw | UnsetType, absent),
         ],
     )
+
+
+def _lists(kind: Any) -> Any:
+    """`list[kind]` of a type that is made at run time."""
+    return GenericAlias(list, (kind,))
