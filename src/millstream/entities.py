@@ -623,27 +623,29 @@ class WebhookEvent(Struct, frozen=True):
     action: WebhookAction
 
     def __post_init__(self) -> None:
-        try:
-            entity, action = WebhookEntity(self.entity), WebhookAction(self.action)
-        except ValueError as error:
-            raise InvalidValue(f"{error}. A webhook event is one of: {', '.join(_webhook_events())}.") from None
-        if action not in WEBHOOK_ACTIONS[entity]:
-            there = ", ".join(str(each) for each in WEBHOOK_ACTIONS[entity])
-            raise InvalidValue(f"There is no webhook event {entity}.{action}. Actions of {entity}: {there}.")
+        entity, action = _known_event(self.entity, self.action)
         force_setattr(self, "entity", entity)
         force_setattr(self, "action", action)
 
     @classmethod
     def from_str(cls, text: str) -> WebhookEvent:
         entity, _, action = text.partition(".")
-        return cls(entity, action)  # type: ignore[arg-type]
+        return cls(*_known_event(entity, action))
 
     def __str__(self) -> str:
         return f"{self.entity}.{self.action}"
 
 
-def _webhook_events() -> list[str]:
-    return [f"{entity}.{action}" for entity, actions in WEBHOOK_ACTIONS.items() for action in actions]
+def _known_event(entity_name: str, action_name: str) -> tuple[WebhookEntity, WebhookAction]:
+    try:
+        entity, action = WebhookEntity(entity_name), WebhookAction(action_name)
+    except ValueError as error:
+        there = ", ".join(f"{entity}.{action}" for entity, actions in WEBHOOK_ACTIONS.items() for action in actions)
+        raise InvalidValue(f"{error}. A webhook event is one of: {there}.") from None
+    if action not in WEBHOOK_ACTIONS[entity]:
+        there = ", ".join(str(each) for each in WEBHOOK_ACTIONS[entity])
+        raise InvalidValue(f"There is no webhook event {entity}.{action}. Actions of {entity}: {there}.")
+    return entity, action
 
 
 class WebhookStatus(_Numbered):

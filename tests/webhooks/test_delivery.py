@@ -20,7 +20,7 @@ import trustme
 
 from millstream.entities import WEBHOOK_ACTIONS, Webhook, WebhookDelivery, WebhookEvent, WebhookStatus
 from millstream.errors import InvalidState, InvalidValue, NotFound, Unavailable
-from millstream.store import outbox, registry_events
+from millstream.store import outbox
 from millstream.store.outbox import SqlOutbox
 from millstream.store.tracking import SqlTrackingStore
 from millstream.webhooks import dispatcher, payloads
@@ -43,9 +43,7 @@ def hook(store: SqlTrackingStore, url: str, *events: WebhookEvent, secret: str =
 
 def happen(store: SqlTrackingStore, event: WebhookEvent = CREATED, data: dict[str, Any] = DATA, times: int = 1) -> None:
     for _ in range(times):
-        store.db.write(
-            lambda session: registry_events.record_event(session, event.entity.value, event.action.value, data)
-        )
+        store.db.write(lambda session: outbox.add(session, event, data))
 
 
 def deliver(store: SqlTrackingStore) -> dispatcher.Counts:

@@ -124,10 +124,11 @@ def describe(name: str, version: str | None, as_json: bool) -> None:
         print_json(found)
         return
     hidden = ("tag_list", "alias_list", "latest_versions", "aliases")
-    rows: list[list[object]] = [[field, value] for field, value in found if field not in hidden]
-    for row in rows:
-        if str(row[0]).endswith("_timestamp"):
-            row[1] = show_time(row[1])  # type: ignore[arg-type]
+    rows: list[list[object]] = [
+        [field, show_time(value) if field.endswith("_timestamp") else value]
+        for field, value in found
+        if field not in hidden
+    ]
     rows.append(["aliases", _pairs(found.aliases) if isinstance(found.aliases, dict) else ", ".join(found.aliases)])
     rows += [[f"tag {key}", value] for key, value in found.tags.items()]
     for newest in getattr(found, "latest_versions", ()):

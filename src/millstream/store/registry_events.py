@@ -1,7 +1,7 @@
 """What happened in the registry, written where it happens, in the transaction of the change itself.
 
 Every write of the registry ends in `record(session, Change(...))`. That puts a row into the history and, for the kinds of
-change that MLflow has a webhook event for, calls `record_event`, which is the one place where webhooks are hung up.
+change that MLflow has a webhook event for, a delivery to each webhook that subscribes to it into the outbox.
 """
 
 from __future__ import annotations
@@ -81,46 +81,36 @@ def record(session: Session, *changes: Change) -> None:
     for change in changes:
         event = event_of(change)
         if event is not None and not change.is_silent:
-            record_event(session, *event)
+            outbox.add(session, *event)
 
 
 # ---------------------------------------------------------------- webhook events
 
 
-def record_event(session: Session, entity: str, action: str, data: dict[str, Any]) -> None:
-    """Announce an event inside of the write that caused it: it is delivered once that is committed.
-
-    Args:
-        entity, action: names of the contract: "MODEL_VERSION", "CREATED".
-        data: the payload's `data`: texts, None for what is absent, tags as a dict.
-    """
-    outbox.add(session, WebhookEvent(WebhookEntity(entity), WebhookAction(action)), data)
-
-
-_EVENTS: dict[RegistryAction, tuple[str, str]] = {
-    Action.MODEL_CREATED: ("REGISTERED_MODEL", "CREATED"),
-    Action.VERSION_CREATED: ("MODEL_VERSION", "CREATED"),
-    Action.VERSION_TAG_SET: ("MODEL_VERSION_TAG", "SET"),
-    Action.VERSION_TAG_DELETED: ("MODEL_VERSION_TAG", "DELETED"),
-    Action.ALIAS_SET: ("MODEL_VERSION_ALIAS", "CREATED"),
-    Action.ALIAS_DELETED: ("MODEL_VERSION_ALIAS", "DELETED"),
+_EVENTS: dict[RegistryAction, WebhookEvent] = {
+    Action.MODEL_CREATED: WebhookEvent(WebhookEntity.REGISTERED_MODEL, WebhookAction.CREATED),
+    Action.VERSION_CREATED: WebhookEvent(WebhookEntity.MODEL_VERSION, WebhookAction.CREATED),
+    Action.VERSION_TAG_SET: WebhookEvent(WebhookEntity.MODEL_VERSION_TAG, WebhookAction.SET),
+    Action.VERSION_TAG_DELETED: WebhookEvent(WebhookEntity.MODEL_VERSION_TAG, WebhookAction.DELETED),
+    Action.ALIAS_SET: WebhookEvent(WebhookEntity.MODEL_VERSION_ALIAS, WebhookAction.CREATED),
+    Action.ALIAS_DELETED: WebhookEvent(WebhookEntity.MODEL_VERSION_ALIAS, WebhookAction.DELETED),
 }
 """The changes that MLflow has events for. Renames, updates, stages and deletions have none."""
 
-_PROMPT_EVENTS: dict[RegistryAction, tuple[str, str]] = {
-    Action.MODEL_CREATED: ("PROMPT", "CREATED"),
-    Action.MODEL_TAG_SET: ("PROMPT_TAG", "SET"),
-    Action.MODEL_TAG_DELETED: ("PROMPT_TAG", "DELETED"),
-    Action.VERSION_CREATED: ("PROMPT_VERSION", "CREATED"),
-    Action.VERSION_TAG_SET: ("PROMPT_VERSION_TAG", "SET"),
-    Action.VERSION_TAG_DELETED: ("PROMPT_VERSION_TAG", "DELETED"),
-    Action.ALIAS_SET: ("PROMPT_ALIAS", "CREATED"),
-    Action.ALIAS_DELETED: ("PROMPT_ALIAS", "DELETED"),
+_PROMPT_EVENTS: dict[RegistryAction, WebhookEvent] = {
+    Action.MODEL_CREATED: WebhookEvent(WebhookEntity.PROMPT, WebhookAction.CREATED),
+    Action.MODEL_TAG_SET: WebhookEvent(WebhookEntity.PROMPT_TAG, WebhookAction.SET),
+    Action.MODEL_TAG_DELETED: WebhookEvent(WebhookEntity.PROMPT_TAG, WebhookAction.DELETED),
+    Action.VERSION_CREATED: WebhookEvent(WebhookEntity.PROMPT_VERSION, WebhookAction.CREATED),
+    Action.VERSION_TAG_SET: WebhookEvent(WebhookEntity.PROMPT_VERSION_TAG, WebhookAction.SET),
+    Action.VERSION_TAG_DELETED: WebhookEvent(WebhookEntity.PROMPT_VERSION_TAG, WebhookAction.DELETED),
+    Action.ALIAS_SET: WebhookEvent(WebhookEntity.PROMPT_ALIAS, WebhookAction.CREATED),
+    Action.ALIAS_DELETED: WebhookEvent(WebhookEntity.PROMPT_ALIAS, WebhookAction.DELETED),
 }
 
 
-def event_of(change: Change) -> tuple[str, str, dict[str, Any]] | None:
-    """Entity, action and data of the webhook event that a change is; None if it is none."""
+def event_of(change: Change) -> tuple[WebhookEvent, dict[str, Any]] | None:
+    """The webhook event that a change is, and its data: texts, None for what is absent, tags as a dict. None if it is none."""
     event = (_PROMPT_EVENTS if change.is_prompt else _EVENTS).get(change.action)
     if event is None:
         return None
@@ -149,7 +139,7 @@ def event_of(change: Change) -> tuple[str, str, dict[str, Any]] | None:
             data |= {"alias": change.key, "version": version}
         case Action.ALIAS_DELETED:
             data |= {"alias": change.key}
-    return (*event, data)
+    return event, data
 
 
 def _told_tags(change: Change) -> dict[str, str]:

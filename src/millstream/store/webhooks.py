@@ -23,6 +23,7 @@ from millstream.store import outbox, rules
 from millstream.store.database import Database, Session, insert_into
 from millstream.store.experiments import now_ms
 from millstream.store.search import tokens
+from millstream.store.search.matches import check_max_results
 from millstream.store.statement import Statement
 from millstream.store.tables import webhook_events, webhooks
 from millstream.webhooks import addresses, payloads, secrets
@@ -244,9 +245,10 @@ def _checked_id(webhook_id: str) -> str:
 
 
 def _page_size(max_results: int) -> int:
-    if not 0 <= max_results <= MAX_PAGE:
-        raise InvalidValue(f"max_results must be between 1 and {MAX_PAGE}.")
-    return max_results or DEFAULT_PAGE
+    """As asked for; of clients that send 0 for "not given", the default."""
+    size = max_results or DEFAULT_PAGE
+    check_max_results(size, MAX_PAGE)
+    return size
 
 
 # ---------------------------------------------------------------- reading
