@@ -46,9 +46,8 @@ ui-check: ui ## Check style, types and functions of the pages
 	$(NPM) run check
 	$(NPM) run test
 
-ui-types: $(VENV)/.test ## Make ui/src/queries/schema.ts from the server's OpenAPI document
-	$(BIN)/python -m docs.schema ui/openapi.json
-	$(NPM) run types
+ui-types: ui ## Make ui/src/queries/schema.ts from the server's OpenAPI document
+	$(BIN)/python -m docs.schema
 
 browser: ## Install Chromium for the tests of the pages (Debian, when root)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji; } || echo "No Chromium: the tests of the pages will be skipped, and say so."

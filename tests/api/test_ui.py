@@ -9,9 +9,13 @@ import zipfile
 
 import pytest
 
+from docs import schema
 from millstream.server import ui_files
 from millstream.server.live import MAX_NAMED, Changes
 
+needs_node = pytest.mark.skipif(
+    not (schema.hatch_build.SOURCE / "node_modules").is_dir(), reason="The packages of the pages are not there: make ui"
+)
 needs_build = pytest.mark.skipif(not ui_files.is_built(), reason="The pages are not built: make ui")
 
 
@@ -49,6 +53,12 @@ def test_the_script_of_the_first_page_is_small(world):
     scripts = [link for link in links if link.endswith((".js", ".css"))]
     sizes = [len(world.server.get(link, **{"Accept-Encoding": "gzip"}).body) for link in scripts]
     assert 10_000 < sum(sizes) < 350_000
+
+
+@needs_node
+def test_the_types_of_the_pages_are_those_of_the_server():
+    """`make ui-types` brings them up to date."""
+    assert schema.TARGET.read_text(encoding="utf-8") == schema.generated()
 
 
 def test_without_a_build_addresses_lead_to_the_plain_pages(world, monkeypatch):
