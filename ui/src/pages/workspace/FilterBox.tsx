@@ -1,5 +1,5 @@
 /** The filter with completion; what the server says of a wrong one stands below it. */
-import { type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { type Completion, completions, wordAt } from "@/core/complete";
 import type { Keys } from "@/queries/experiments";
@@ -14,24 +14,24 @@ interface Props {
 
 export function FilterBox({ value, keys, error, onChange }: Props) {
   const [text, setText] = useState(value);
-  const [offered, setOffered] = useState<Completion[]>([]);
+  /** Where the cursor was when the text was typed; null offers nothing. */
+  const [cursor, setCursor] = useState<number | null>(null);
+  const offered = useMemo(() => (cursor === null ? [] : completions(text, cursor, keys)), [text, cursor, keys]);
   const [at, setAt] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
   const list = useId();
   useEffect(() => setText(value), [value]);
 
-  const offer = (next: string) => {
-    setText(next);
-    setOffered(completions(next, input.current?.selectionStart ?? next.length, keys));
-    setAt(-1);
-  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: nothing is picked when other things are offered
+  useEffect(() => setAt(-1), [offered]);
+  const close = () => setCursor(null);
   const take = (completion: Completion) => {
-    const cursor = input.current?.selectionStart ?? text.length;
-    const start = cursor - wordAt(text, cursor).length;
-    const next = `${text.slice(0, start)}${completion.insert} ${text.slice(cursor).trimStart()}`;
+    const end = input.current?.selectionStart ?? text.length;
+    const start = end - wordAt(text, end).length;
+    const next = `${text.slice(0, start)}${completion.insert} ${text.slice(end).trimStart()}`;
     flushSync(() => {
       setText(next);
-      setOffered([]);
+      close();
     }); // at once, so that what is typed next goes behind it
     const place = start + completion.insert.length + 1;
     input.current?.focus();
@@ -42,10 +42,10 @@ export function FilterBox({ value, keys, error, onChange }: Props) {
     else if (event.key === "ArrowUp" && offered.length) setAt((at - 1 + offered.length) % offered.length);
     else if ((event.key === "Enter" || event.key === "Tab") && offered[at]) take(offered[at]);
     else if (event.key === "Enter") {
-      setOffered([]);
+      close();
       onChange(text.trim());
     } else if (event.key === "Escape") {
-      if (offered.length) setOffered([]);
+      if (offered.length) close();
       else input.current?.blur();
     } else return;
     event.preventDefault();
@@ -67,9 +67,12 @@ export function FilterBox({ value, keys, error, onChange }: Props) {
         autoComplete="off"
         spellCheck={false}
         value={text}
-        onChange={(event) => offer(event.target.value)}
+        onChange={({ target }) => {
+          setText(target.value);
+          setCursor(target.selectionStart ?? target.value.length);
+        }}
         onKeyDown={onKey}
-        onBlur={() => setTimeout(() => setOffered([]), 150)}
+        onBlur={() => setTimeout(close, 150)}
       />
       {text && (
         <button
