@@ -31,15 +31,10 @@ export function Dialog({ title, action, isDangerous, children, onAct, onClose }:
     }
   };
   return (
-    <ModalOverlay
-      isOpen
-      isDismissable={!busy}
-      onOpenChange={(open) => !open && onClose()}
-      className={styles.overlay ?? ""}
-    >
-      <Modal className={styles.modal ?? ""}>
-        <AriaDialog className={styles.dialog ?? ""}>
-          <form onSubmit={submit}>
+    <ModalOverlay isOpen isDismissable={!busy} onOpenChange={(open) => !open && onClose()} className="overlay">
+      <Modal className="modal">
+        <AriaDialog>
+          <form className={styles.form} onSubmit={submit}>
             <Heading slot="title" level={2}>
               {title}
             </Heading>
@@ -73,5 +68,30 @@ export function Field({ label, children, hint }: { label: string; children: Reac
       {children}
       {hint && <small className="muted">{hint}</small>}
     </label>
+  );
+}
+
+/** A line of text of a dialog. What a dialog is about is `isMain`: it must not be empty, and typing starts there. */
+export function TextField(props: {
+  label: string;
+  hint?: string;
+  value: string;
+  isMain?: boolean;
+  maxLength?: number;
+  onChange: (text: string) => void;
+}) {
+  const { label, hint, value, isMain = false, maxLength, onChange } = props;
+  return (
+    <Field label={label} {...(hint === undefined ? {} : { hint })}>
+      <input
+        className="input"
+        // biome-ignore lint/a11y/noAutofocus: a dialog opens to be answered
+        autoFocus={isMain}
+        required={isMain}
+        maxLength={maxLength}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+      />
+    </Field>
   );
 }

@@ -57,12 +57,9 @@ interface Entry {
 export function Palette({ state }: { state: PaletteState }) {
   if (state.mode === "closed") return null;
   return (
-    <ModalOverlay isOpen isDismissable onOpenChange={(open) => !open && state.close()} className={styles.overlay ?? ""}>
-      <Modal className={styles.modal ?? ""}>
-        <AriaDialog
-          className={styles.dialog ?? ""}
-          aria-label={state.mode === "help" ? "Keyboard shortcuts" : "Search"}
-        >
+    <ModalOverlay isOpen isDismissable onOpenChange={(open) => !open && state.close()} className="overlay">
+      <Modal className={`modal ${styles.modal}`}>
+        <AriaDialog aria-label={state.mode === "help" ? "Keyboard shortcuts" : "Search"}>
           {state.mode === "help" ? <Help /> : <Search close={state.close} />}
         </AriaDialog>
       </Modal>

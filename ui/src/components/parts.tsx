@@ -5,7 +5,7 @@ import { createPortal } from "react-dom";
 import { formatAgo, formatTime } from "@/core/format";
 import { timeZone } from "@/core/preferences";
 import type { RunStatus } from "@/queries/types";
-import { Icon } from "./Icon";
+import { Icon, type IconName } from "./Icon";
 import styles from "./parts.module.css";
 
 /** The page's place in the bar: "Experiments / vision / resnet". Sets the window's title too. */
@@ -105,6 +105,25 @@ export function Code({ children }: { children: string }) {
       <pre tabIndex={0}>{children}</pre>
       <CopyButton text={children} label="Copy the code" />
     </div>
+  );
+}
+
+/** A button that is a picture, for what is done to one thing of many. */
+export function IconButton(props: { icon: IconName; title: string; label: string; onClick: () => void }) {
+  return (
+    <button type="button" className="button" data-kind="quiet" title={props.title} onClick={props.onClick}>
+      <Icon name={props.icon} size={14} />
+      <span className="visually-hidden">{props.label}</span>
+    </button>
+  );
+}
+
+/** The heading of a column whose meaning is seen, for those who do not see it. */
+export function HiddenHeading({ children }: { children: string }) {
+  return (
+    <th>
+      <span className="visually-hidden">{children}</span>
+    </th>
   );
 }
 

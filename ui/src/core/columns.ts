@@ -38,21 +38,25 @@ export function columnOf(id: ColumnId): Column {
   return { id, label: key, group: "Tags", width: 120, isNumber: false, order: `tags.${quoted(key)}` };
 }
 
+/** Tags and metrics that the system writes, beside what the user logs. */
+export const isSystemTag = (key: string): boolean => key.startsWith("mlflow.") || key.startsWith("millstream.");
+export const isSystemMetric = (key: string): boolean => key.startsWith("system/");
+export const ownTags = (keys: Keys): string[] => keys.tags.filter((key) => !isSystemTag(key));
+export const ownMetrics = (keys: Keys): string[] => keys.metrics.filter((key) => !isSystemMetric(key));
+
 /** Every column there can be. System tags and system metrics come last. */
 export function allColumns(keys: Keys): Column[] {
-  const tags = keys.tags.filter((key) => !key.startsWith("mlflow.") && !key.startsWith("millstream."));
-  const system = keys.tags.filter((key) => key.startsWith("mlflow.") || key.startsWith("millstream."));
   return [
     ...RUN_COLUMNS,
     ...keys.metrics.map((key) => columnOf(`m.${key}`)),
     ...keys.params.map((key) => columnOf(`p.${key}`)),
-    ...[...tags, ...system].map((key) => columnOf(`t.${key}`)),
+    ...[...ownTags(keys), ...keys.tags.filter(isSystemTag)].map((key) => columnOf(`t.${key}`)),
   ];
 }
 
 /** The columns shown until somebody chooses: of the run, and the first metrics and params. */
 export function defaultColumns(keys: Keys, hasManyExperiments: boolean): ColumnId[] {
-  const metrics = keys.metrics.filter((key) => !key.startsWith("system/")).slice(0, 8);
+  const metrics = ownMetrics(keys).slice(0, 8);
   return [
     "name",
     "status",

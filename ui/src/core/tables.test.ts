@@ -7,7 +7,6 @@ import { commitUrl } from "./git";
 import { linesOf } from "./grouping";
 import { imageSeries } from "./images";
 import { fromHash } from "./oldLinks";
-import { hash, runColor } from "./palette";
 import { correlation, importance, interpolate } from "./statistics";
 import { toSvg } from "./svg";
 import { parseCsv, tableOfJson } from "./tables";
@@ -102,13 +101,6 @@ describe("names", () => {
 
   test("letters in order find a name, the closest first", () => {
     expect(rank(["resnet sweep", "rnn", "other"], "rn", (name) => name)).toEqual(["rnn", "resnet sweep"]);
-  });
-
-  test("a run keeps its colour", () => {
-    expect(runColor("abc")).toBe(runColor("abc"));
-    expect(runColor("abc", "#123456")).toBe("#123456");
-    expect(runColor("abc", "red; background: url(x)")).toBe(runColor("abc"));
-    expect(hash("a")).not.toBe(hash("b"));
   });
 
   test.each([

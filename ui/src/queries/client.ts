@@ -3,6 +3,19 @@
 /** Under which path the server is reached, such as "" or "/tracking"; the server writes it into the page. */
 export const ROOT = document.querySelector<HTMLMetaElement>("meta[name=millstream-root]")?.content ?? "";
 
+/** Code that records a first run here. */
+export const firstRun = (experiment: string): string =>
+  [
+    "import millstream",
+    "",
+    `millstream.set_tracking_uri("${location.origin}${ROOT}")`,
+    `millstream.set_experiment(${JSON.stringify(experiment)})`,
+    "with millstream.start_run():",
+    '    millstream.log_param("lr", 0.01)',
+    "    for step in range(100):",
+    '        millstream.log_metric("loss", 1 / (step + 1), step=step)',
+  ].join("\n");
+
 const MLFLOW = `${ROOT}/api/2.0/mlflow/`;
 const MILLSTREAM = `${ROOT}/api/2.0/millstream/`;
 

@@ -5,21 +5,13 @@ import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
 import { text, texts, useAddress } from "@/core/address";
 import { fileName, saveAs } from "@/core/download";
-import { toCsv, toCurve, type XAxis } from "@/core/lines";
+import { toCsv, toCurve } from "@/core/lines";
+import type { Shown } from "@/core/palette";
 import type { Smoothing } from "@/core/smoothing";
 import { toSvg } from "@/core/svg";
 import { windows } from "@/queries/metrics";
 import { LineChart, type Look } from "./LineChart";
 import styles from "./MetricCharts.module.css";
-
-export interface Shown {
-  id: string;
-  label: string;
-  color: string;
-  start: number;
-  /** Runs of one group share a band where means are drawn. */
-  group?: string;
-}
 
 interface Settings {
   look: Look;
@@ -235,7 +227,7 @@ function ChartCard(props: {
           strength,
           label: run.label,
           color: run.color,
-          group: run.group ?? "",
+          group: run.group,
         }),
       ];
     });
@@ -317,5 +309,3 @@ function useSeen(box: React.RefObject<HTMLElement | null>): boolean {
   }, [box, isSeen]);
   return isSeen;
 }
-
-export type { XAxis };

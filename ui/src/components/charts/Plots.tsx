@@ -5,10 +5,10 @@ import { type EChartsCoreOption, init, use } from "echarts/core";
 import { CanvasRenderer, SVGRenderer } from "echarts/renderers";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { text, texts, useAddress } from "@/core/address";
-import type { Row } from "@/core/columns";
+import { ownMetrics, type Row } from "@/core/columns";
 import { fileName, saveAs } from "@/core/download";
 import { formatNumber } from "@/core/format";
-import { COLOR_TAG, runColor } from "@/core/palette";
+import { runColor } from "@/core/palette";
 import { correlation, importance, interpolate } from "@/core/statistics";
 import type { Keys } from "@/queries/experiments";
 import styles from "./Plots.module.css";
@@ -45,7 +45,7 @@ interface Choice {
 export default function Plots({ rows, keys, total }: { rows: readonly Row[]; keys: Keys; total: number }) {
   const [address, change] = useAddress();
   const kind = KINDS.find((each) => each.id === address.plot)?.id ?? "parallel";
-  const metrics = keys.metrics.filter((key) => !key.startsWith("system/"));
+  const metrics = ownMetrics(keys);
   const varying = useMemo(
     // A param that only some runs have tells nothing about the others: two of its values have to be seen.
     () => keys.params.filter((key) => new Set(rows.flatMap((row) => row.params[key] ?? [])).size > 1),
@@ -319,7 +319,7 @@ function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: rea
             type: "bar",
             data: shown.map((row) => ({
               value: row.metrics[choice.metric],
-              itemStyle: { color: runColor(row.id, row.tags[COLOR_TAG]) },
+              itemStyle: { color: runColor(row) },
             })),
           },
         ],

@@ -7,10 +7,10 @@ import { ErrorView } from "@/components/ErrorView";
 import { Empty, Skeleton, Status, Time, Trail } from "@/components/parts";
 import { Tabs } from "@/components/Tabs";
 import { text, texts, useAddress } from "@/core/address";
-import { durationOf, type Row, toRow } from "@/core/columns";
+import { durationOf, isSystemTag, type Row, toRow } from "@/core/columns";
 import { diffLines } from "@/core/diff";
 import { formatDuration, formatNumber } from "@/core/format";
-import { COLOR_TAG, runColor } from "@/core/palette";
+import { type Shown, shownOf } from "@/core/palette";
 import { Preview } from "@/pages/run/Preview";
 import { content, listing } from "@/queries/artifacts";
 import { run as runOf } from "@/queries/runs";
@@ -25,6 +25,7 @@ export default function ComparePage() {
   const stamp = found.map((each) => each.dataUpdatedAt).join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: the stamp says when the runs changed
   const rows = useMemo(() => found.flatMap((each) => (each.data ? [toRow(each.data)] : [])), [stamp]);
+  const shown = useMemo(() => shownOf(rows), [rows]);
   if (ids.length === 0)
     return (
       <>
@@ -38,7 +39,7 @@ export default function ComparePage() {
   if (!isReady) return <Skeleton rows={10} />;
   const tab = text(address.tab, "table");
   return (
-    <div className={styles.page}>
+    <div className="filled-page">
       <Trail parts={[{ label: "Experiments", link: { to: "/" } }, { label: `Compare ${rows.length} runs` }]} />
       <div className={styles.head}>
         <h1>Compare {rows.length} runs</h1>
@@ -61,28 +62,18 @@ export default function ComparePage() {
         ]}
       />
       {tab === "charts" ? (
-        <Charts rows={rows} />
+        <Charts rows={rows} runs={shown} />
       ) : tab === "artifacts" ? (
         <Files rows={rows} />
       ) : (
-        <Values rows={rows} onlyDifferent={address.only === true} />
+        <Values rows={rows} shown={shown} onlyDifferent={address.only === true} />
       )}
     </div>
   );
 }
 
-function Charts({ rows }: { rows: readonly Row[] }) {
+function Charts({ rows, runs }: { rows: readonly Row[]; runs: readonly Shown[] }) {
   const keys = [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))].sort();
-  const runs = useMemo(
-    () =>
-      rows.map((row) => ({
-        id: row.id,
-        label: row.name,
-        color: runColor(row.id, row.tags[COLOR_TAG]),
-        start: row.run.info.start_time ?? 0,
-      })),
-    [rows],
-  );
   return (
     <div className={styles.scroll}>
       <MetricCharts runs={runs} keys={keys} />
@@ -92,7 +83,15 @@ function Charts({ rows }: { rows: readonly Row[] }) {
 
 type LineOf = { key: string; cells: (string | undefined)[]; best?: number };
 
-function Values({ rows, onlyDifferent }: { rows: readonly Row[]; onlyDifferent: boolean }) {
+function Values({
+  rows,
+  shown,
+  onlyDifferent,
+}: {
+  rows: readonly Row[];
+  shown: readonly Shown[];
+  onlyDifferent: boolean;
+}) {
   const lines = (
     of: (row: Row) => Record<string, string | number>,
     keep: (key: string) => boolean = () => true,
@@ -104,18 +103,17 @@ function Values({ rows, onlyDifferent }: { rows: readonly Row[]; onlyDifferent: 
         key,
         cells: rows.map((row) => (key in of(row) ? show(of(row)[key] as string | number) : undefined)),
       }));
-  const user = (key: string) => !key.startsWith("mlflow.") && !key.startsWith("millstream.");
   return (
     <div className={styles.scroll}>
       <table className={`table ${styles.table}`}>
         <thead>
           <tr>
             <th>Run</th>
-            {rows.map((row) => (
-              <th key={row.id}>
-                <i style={{ background: runColor(row.id, row.tags[COLOR_TAG]) }} />
-                <Link to="/runs/$runId" params={{ runId: row.id }} title={row.name}>
-                  {row.name}
+            {shown.map((run) => (
+              <th key={run.id}>
+                <i style={{ background: run.color }} />
+                <Link to="/runs/$runId" params={{ runId: run.id }} title={run.label}>
+                  {run.label}
                 </Link>
               </th>
             ))}
@@ -136,7 +134,10 @@ function Values({ rows, onlyDifferent }: { rows: readonly Row[]; onlyDifferent: 
           />
           <Group
             title="Tags"
-            lines={lines((row) => row.tags, user)}
+            lines={lines(
+              (row) => row.tags,
+              (key) => !isSystemTag(key),
+            )}
             onlyDifferent={onlyDifferent}
             count={rows.length}
           />

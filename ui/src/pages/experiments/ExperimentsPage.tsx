@@ -3,16 +3,17 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useCommands } from "@/actions/shortcuts";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, TextField } from "@/components/Dialog";
 import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
-import { Empty, Skeleton, Time, Trail } from "@/components/parts";
+import { Empty, HiddenHeading, IconButton, Skeleton, Time, Trail } from "@/components/parts";
 import { act } from "@/components/Toasts";
 import { text, useAddress } from "@/core/address";
 import { formatNumber } from "@/core/format";
 import { rank } from "@/core/fuzzy";
+import { toggled } from "@/core/sets";
 import { countIn, type Folder, toTree } from "@/core/tree";
-import { ROOT } from "@/queries/client";
+import { firstRun } from "@/queries/client";
 import {
   createExperiment,
   deleteExperiment,
@@ -46,9 +47,9 @@ export default function ExperimentsPage() {
   if (error && !data) return <ErrorView error={error} reset={() => void refetch()} />;
   const isFresh = data !== undefined && data.length <= 1 && data.every((each) => (each.run_count ?? 0) === 0);
   return (
-    <div className={styles.page}>
+    <div className="page">
       <Trail parts={[{ label: "Experiments" }]} />
-      <div className={styles.head}>
+      <div className="page-head">
         <h1>Experiments</h1>
         <input
           id="filter"
@@ -66,7 +67,7 @@ export default function ExperimentsPage() {
       {data === undefined ? (
         <Skeleton />
       ) : (
-        <div className={styles.scroll}>
+        <div className="sideways">
           <table className="table">
             <thead>
               <tr>
@@ -74,9 +75,7 @@ export default function ExperimentsPage() {
                 <th className="number">Runs</th>
                 <th>Last run</th>
                 <th>Created</th>
-                <th>
-                  <span className="visually-hidden">Actions</span>
-                </th>
+                <HiddenHeading>Actions</HiddenHeading>
               </tr>
             </thead>
             <tbody>
@@ -93,7 +92,7 @@ export default function ExperimentsPage() {
         </div>
       )}
       {isFresh && (
-        <Empty title="Log a first run" code={firstLines()}>
+        <Empty title="Log a first run" code={firstRun("first steps")}>
           These lines record a run here. Code that uses MLflow works as it is, with this address as its tracking URI.
         </Empty>
       )}
@@ -101,18 +100,6 @@ export default function ExperimentsPage() {
     </div>
   );
 }
-
-const firstLines = () =>
-  [
-    "import millstream",
-    "",
-    `millstream.set_tracking_uri("${location.origin}${ROOT}")`,
-    'millstream.set_experiment("first steps")',
-    "with millstream.start_run():",
-    '    millstream.log_param("lr", 0.01)',
-    "    for step in range(100):",
-    '        millstream.log_metric("loss", 1 / (step + 1), step=step)',
-  ].join("\n");
 
 function Folders({
   folder,
@@ -124,11 +111,6 @@ function Folders({
   ask: (asked: Asked) => void;
 }) {
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const toggle = (path: string) => {
-    const next = new Set(closed);
-    if (!next.delete(path)) next.add(path);
-    setClosed(next);
-  };
   return (
     <>
       {folder.folders.map((inside) => (
@@ -137,7 +119,7 @@ function Folders({
           folder={inside}
           depth={depth}
           isOpen={!closed.has(inside.path)}
-          toggle={() => toggle(inside.path)}
+          toggle={() => setClosed(toggled(closed, inside.path))}
           ask={ask}
         />
       ))}
@@ -201,26 +183,13 @@ function Row({
         <Time at={experiment.creation_time} />
       </td>
       <td className={styles.acts}>
-        <button
-          type="button"
-          className="button"
-          data-kind="quiet"
-          onClick={() => ask({ kind: "rename", of })}
-          title="Rename"
-        >
-          <Icon name="edit" size={14} />
-          <span className="visually-hidden">Rename {name}</span>
-        </button>
-        <button
-          type="button"
-          className="button"
-          data-kind="quiet"
-          onClick={() => ask({ kind: "delete", of })}
+        <IconButton icon="edit" title="Rename" label={`Rename ${name}`} onClick={() => ask({ kind: "rename", of })} />
+        <IconButton
+          icon="trash"
           title="Move to the trash"
-        >
-          <Icon name="trash" size={14} />
-          <span className="visually-hidden">Move {name} to the trash</span>
-        </button>
+          label={`Move ${name} to the trash`}
+          onClick={() => ask({ kind: "delete", of })}
+        />
       </td>
     </tr>
   );
@@ -264,16 +233,14 @@ function Question({ asked, close }: { asked: NonNullable<Asked>; close: () => vo
         return navigate({ to: "/experiments/$ids", params: { ids: id } });
       }}
     >
-      <Field label="Name" hint="Slashes make folders: vision/resnet.">
-        <input
-          className="input"
-          autoFocus
-          required
-          maxLength={500}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
+      <TextField
+        label="Name"
+        hint="Slashes make folders: vision/resnet."
+        isMain
+        maxLength={500}
+        value={name}
+        onChange={setName}
+      />
     </Dialog>
   );
 }

@@ -31,7 +31,7 @@ export function CompareVersions({ versions }: { versions: readonly ModelVersion[
     ));
   };
   return (
-    <div className={styles.scroll}>
+    <div className={`sideways ${styles.values}`}>
       <table className="table">
         <thead>
           <tr>

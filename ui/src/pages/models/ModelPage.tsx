@@ -2,10 +2,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, TextField } from "@/components/Dialog";
 import { ErrorView } from "@/components/ErrorView";
 import { Notes } from "@/components/Notes";
-import { Code, Empty, KeyValues, Skeleton, Time, Trail } from "@/components/parts";
+import { Code, Empty, HiddenHeading, KeyValues, Skeleton, Time, Trail } from "@/components/parts";
 import { Tabs } from "@/components/Tabs";
 import { text, texts, useAddress } from "@/core/address";
 import { deleteModel, describeModel, model as modelOf, versions as versionsOf } from "@/queries/registry";
@@ -40,9 +40,9 @@ export default function ModelPage() {
   const compared = texts(address.versions);
   const tags = Object.entries(asMap(model.tags));
   return (
-    <div className={styles.page}>
+    <div className="page">
       <Trail parts={[{ label: "Models", link: { to: "/models" } }, { label: name }]} />
-      <div className={styles.head}>
+      <div className="page-head">
         <h1>{name}</h1>
         <button type="button" className="button" data-kind="danger" onClick={() => setAsked({ kind: "delete-model" })}>
           Delete
@@ -102,22 +102,18 @@ export default function ModelPage() {
           />
         ) : (
           <>
-            <div className={styles.scroll}>
+            <div className="sideways">
               <table className="table">
                 <thead>
                   <tr>
-                    <th>
-                      <span className="visually-hidden">Compare</span>
-                    </th>
+                    <HiddenHeading>Compare</HiddenHeading>
                     <th>Version</th>
                     <th>Stage</th>
                     <th>Aliases</th>
                     <th>Created</th>
                     <th>Run</th>
                     <th>Description</th>
-                    <th>
-                      <span className="visually-hidden">Actions</span>
-                    </th>
+                    <HiddenHeading>Actions</HiddenHeading>
                   </tr>
                 </thead>
                 <tbody>
@@ -225,9 +221,7 @@ function DeleteModel({ name, count, close }: { name: string; count: number; clos
       }}
     >
       <p>The model, its {count} versions, aliases and history go for good. Runs and files stay.</p>
-      <Field label={`Type ${name} to confirm`}>
-        <input className="input" value={typed} onChange={(event) => setTyped(event.target.value)} />
-      </Field>
+      <TextField label={`Type ${name} to confirm`} value={typed} onChange={setTyped} />
     </Dialog>
   );
 }

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useCommands } from "@/actions/shortcuts";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, TextField } from "@/components/Dialog";
 import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
 import { Empty, Skeleton, Time, Trail } from "@/components/parts";
@@ -31,9 +31,9 @@ export default function ModelsPage() {
   const isWrong = error instanceof ServerError && error.status === 400;
   if (error && !data && !isWrong) return <ErrorView error={error} reset={() => void refetch()} />;
   return (
-    <div className={styles.page}>
+    <div className="page">
       <Trail parts={[{ label: "Models" }]} />
-      <div className={styles.head}>
+      <div className="page-head">
         <h1>Registered models</h1>
         <input
           id="filter"
@@ -72,7 +72,7 @@ export default function ModelsPage() {
           </Empty>
         )
       ) : (
-        <div className={styles.scroll}>
+        <div className="sideways">
           <table className="table">
             <thead>
               <tr>
@@ -153,16 +153,14 @@ function Create({ close }: { close: () => void }) {
         await navigate({ to: "/models/$name", params: { name } });
       }}
     >
-      <Field label="Name" hint="Services load the model by it: models:/name/Production.">
-        <input
-          className="input"
-          autoFocus
-          required
-          maxLength={256}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
+      <TextField
+        label="Name"
+        hint="Services load the model by it: models:/name/Production."
+        isMain
+        maxLength={256}
+        value={name}
+        onChange={setName}
+      />
     </Dialog>
   );
 }

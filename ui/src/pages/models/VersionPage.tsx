@@ -34,7 +34,7 @@ export default function VersionPage() {
   const close = () => setAsked("");
   const uri = `models:/${name}/${number}`;
   return (
-    <div className={styles.page}>
+    <div className="page">
       <Trail
         parts={[
           { label: "Models", link: { to: "/models" } },
@@ -42,7 +42,7 @@ export default function VersionPage() {
           { label: `version ${number}` },
         ]}
       />
-      <div className={styles.head}>
+      <div className="page-head">
         <h1>
           {name} <span className="muted">version {number}</span>
         </h1>

@@ -1,6 +1,6 @@
 /** Changes to versions that ask first: stage, alias, deletion. */
 import { useState } from "react";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, Field, TextField } from "@/components/Dialog";
 import { say } from "@/components/Toasts";
 import { deleteAlias, deleteVersion, moveToStage, STAGES, type Stage, setAlias } from "@/queries/registry";
 import type { ModelVersion } from "@/queries/types";
@@ -37,9 +37,7 @@ export function StageDialog({ version, close }: { version: ModelVersion; close: 
           versions that are in {stage} now
         </label>
       )}
-      <Field label="Comment" hint="Kept in the history.">
-        <input className="input" value={comment} onChange={(event) => setComment(event.target.value)} />
-      </Field>
+      <TextField label="Comment" hint="Kept in the history." value={comment} onChange={setComment} />
     </Dialog>
   );
 }
@@ -57,22 +55,15 @@ export function AliasDialog({ version, close }: { version: ModelVersion; close: 
         say(`@${alias} is version ${version.version}`);
       }}
     >
-      <Field
+      <TextField
         label="Alias"
         hint={`Services load models:/${version.name}@${alias || "alias"}. An alias that another version has moves here.`}
-      >
-        <input
-          className="input"
-          autoFocus
-          required
-          maxLength={255}
-          value={alias}
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
-      <Field label="Comment" hint="Kept in the history.">
-        <input className="input" value={comment} onChange={(event) => setComment(event.target.value)} />
-      </Field>
+        isMain
+        maxLength={255}
+        value={alias}
+        onChange={setName}
+      />
+      <TextField label="Comment" hint="Kept in the history." value={comment} onChange={setComment} />
     </Dialog>
   );
 }

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { KeyValues, Status, Time } from "@/components/parts";
-import type { Row } from "@/core/columns";
+import { isSystemMetric, isSystemTag, type Row } from "@/core/columns";
 import { formatDuration, formatNumber } from "@/core/format";
 import { commitUrl } from "@/core/git";
 import { loggedModel } from "@/queries/artifacts";
@@ -19,7 +19,7 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
   const { data: versions } = useQuery(versionsOfRun(info.run_id));
   const bySeries = new Map((series ?? []).map((each) => [each.key, each]));
   const metrics = Object.keys(row.metrics)
-    .filter((key) => !key.startsWith("system/"))
+    .filter((key) => !isSystemMetric(key))
     .sort()
     .map((key): [string, ReactNode] => {
       const known = bySeries.get(key);
@@ -42,7 +42,7 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
   const params = Object.keys(row.params)
     .sort()
     .map((key): [string, ReactNode] => [key, row.params[key]]);
-  const tags = Object.entries(row.tags).filter(([key]) => !key.startsWith("mlflow.") && !key.startsWith("millstream."));
+  const tags = Object.entries(row.tags).filter(([key]) => !isSystemTag(key));
   const link = commitUrl(row.tags["mlflow.source.git.repoURL"], row.tags["mlflow.source.git.commit"]);
   const facts: [string, ReactNode][] = [
     ["Source", row.tags["mlflow.source.name"] ?? "–"],

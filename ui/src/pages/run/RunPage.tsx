@@ -4,15 +4,15 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useCommands } from "@/actions/shortcuts";
 import { MetricCharts } from "@/components/charts/MetricCharts";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, TextField } from "@/components/Dialog";
 import { ErrorView } from "@/components/ErrorView";
 import { Notes } from "@/components/Notes";
 import { CopyButton, Skeleton, Status, Time, Trail } from "@/components/parts";
 import { Tabs } from "@/components/Tabs";
 import { text, useAddress } from "@/core/address";
-import { durationOf, toRow } from "@/core/columns";
+import { durationOf, isSystemMetric, toRow } from "@/core/columns";
 import { formatDuration } from "@/core/format";
-import { COLOR_TAG, runColor } from "@/core/palette";
+import { shownOf } from "@/core/palette";
 import { experiment } from "@/queries/experiments";
 import { renameRun, run as runOf, tagRuns } from "@/queries/runs";
 import { asMap, NOTE, PARENT } from "@/queries/types";
@@ -28,30 +28,17 @@ export default function RunPage() {
   const [renaming, setRenaming] = useState(false);
   useCommands(useMemo(() => [{ id: "rename", label: "Rename the run", keys: "e", run: () => setRenaming(true) }], []));
   const row = useMemo(() => (run ? toRow(run) : undefined), [run]);
-  const charted = useMemo(
-    () =>
-      row
-        ? [
-            {
-              id: row.id,
-              label: row.name,
-              color: runColor(row.id, row.tags[COLOR_TAG]),
-              start: row.run.info.start_time ?? 0,
-            },
-          ]
-        : [],
-    [row],
-  );
+  const charted = useMemo(() => (row ? shownOf([row]) : []), [row]);
   if (error && !run) return <ErrorView error={error} reset={() => void refetch()} />;
   if (!run || !row) return <Skeleton rows={10} />;
   const { info } = run;
   const tags = asMap(run.data?.tags);
   const metrics = Object.keys(row.metrics).sort();
-  const system = metrics.filter((key) => key.startsWith("system/"));
+  const system = metrics.filter(isSystemMetric);
   const tab = text(address.tab, "overview");
   const commit = tags["mlflow.source.git.commit"];
   return (
-    <div className={styles.page}>
+    <div className="filled-page">
       <Trail
         parts={[
           { label: "Experiments", link: { to: "/" } },
@@ -106,7 +93,7 @@ export default function RunPage() {
       <div className={styles.body}>
         {tab === "charts" &&
           (metrics.length > system.length ? (
-            <MetricCharts runs={charted} keys={metrics.filter((key) => !key.startsWith("system/"))} />
+            <MetricCharts runs={charted} keys={metrics.filter((key) => !isSystemMetric(key))} />
           ) : (
             <p className={styles.none}>This run has logged no metrics.</p>
           ))}
@@ -134,9 +121,7 @@ function Rename({ id, name, close }: { id: string; name: string; close: () => vo
   const [next, setNext] = useState(name);
   return (
     <Dialog title="Rename the run" action="Rename" onClose={close} onAct={() => renameRun(id, next)}>
-      <Field label="Name">
-        <input className="input" autoFocus required value={next} onChange={(event) => setNext(event.target.value)} />
-      </Field>
+      <TextField label="Name" isMain value={next} onChange={setNext} />
     </Dialog>
   );
 }

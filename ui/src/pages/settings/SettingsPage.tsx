@@ -18,9 +18,7 @@ export default function SettingsPage() {
     queryFn: ({ signal }) => millstream.get<Record<string, unknown>>("version", {}, signal),
   });
   return (
-    <div
-      style={{ padding: "16px 20px", display: "grid", gridTemplateColumns: "minmax(0, 1fr)", gap: 16, maxWidth: 640 }}
-    >
+    <div className="page" style={{ maxWidth: 680 }}>
       <Trail parts={[{ label: "Settings" }]} />
       <h1>Settings</h1>
       <Field label="Theme">

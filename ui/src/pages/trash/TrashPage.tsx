@@ -18,7 +18,7 @@ export default function TrashPage() {
   if (!gone) return <Skeleton />;
   const deleted = runs.data?.pages.flatMap((page) => page.runs) ?? [];
   return (
-    <div className={styles.page}>
+    <div className="page">
       <Trail parts={[{ label: "Trash" }]} />
       <h1>Trash</h1>
       <p className="muted">What is here can be restored until an operator empties the trash:</p>

@@ -1,12 +1,21 @@
 /** The table of runs: only the rows and columns in view are in the page, whatever their number. */
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, memo, type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  memo,
+  type PointerEvent,
+  type ReactNode,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { Icon } from "@/components/Icon";
 import { Status, Time } from "@/components/parts";
 import { type Column, type ColumnId, columnOf, type Row, textOf } from "@/core/columns";
 import { formatNumber } from "@/core/format";
-import { COLOR_TAG, runColor } from "@/core/palette";
+import type { Line } from "@/core/grouping";
 import { STAR } from "@/queries/types";
 import styles from "./RunTable.module.css";
 
@@ -15,31 +24,26 @@ const CHECK_WIDTH = 64;
 /** Rows below the visible ones that are asked for before they are scrolled to. */
 const AHEAD = 200;
 
-/** A line of the table: a run, or the head of a group of runs. */
-export type Entry =
-  | { kind: "run"; row: Row; depth: number; childCount: number; isOpen: boolean }
-  | { kind: "group"; id: string; label: string; rows: Row[]; isOpen: boolean };
-
 interface Props {
-  entries: readonly Entry[];
+  lines: readonly Line[];
   columns: readonly ColumnId[];
   widths: Record<string, number>;
   order: string;
   selected: ReadonlySet<string>;
   hidden: ReadonlySet<string>;
   at: string;
+  colorOf: (row: Row) => string;
   onOrder: (order: string) => void;
   onSelect: (ids: ReadonlySet<string>) => void;
   onToggleChart: (id: string) => void;
   onToggleOpen: (id: string) => void;
   onWidth: (id: ColumnId, width: number) => void;
   onMove: (id: ColumnId, before: ColumnId) => void;
-  onAt: (id: string) => void;
   onEnd: () => void;
 }
 
 export function RunTable(props: Props) {
-  const { entries, columns, widths, order, selected, hidden } = props;
+  const { lines, columns, widths, order, selected, hidden } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const shown = useMemo(
     () => columns.map((id) => ({ ...columnOf(id), width: widths[id] ?? columnOf(id).width })),
@@ -48,7 +52,7 @@ export function RunTable(props: Props) {
   const pinned = shown[0];
   const free = useMemo(() => shown.slice(1), [shown]);
   const rows = useVirtualizer({
-    count: entries.length,
+    count: lines.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
     overscan: 10,
@@ -66,15 +70,15 @@ export function RunTable(props: Props) {
   const last = visible.at(-1)?.index ?? 0;
   const { onEnd, at } = props;
   useEffect(() => {
-    if (last >= entries.length - AHEAD) onEnd();
-  }, [last, entries.length, onEnd]);
+    if (last >= lines.length - AHEAD) onEnd();
+  }, [last, lines.length, onEnd]);
   useEffect(() => {
-    const index = entries.findIndex((entry) => entry.kind === "run" && entry.row.id === at);
+    const index = lines.findIndex((line) => line.kind === "run" && line.row.id === at);
     if (index >= 0) rows.scrollToIndex(index);
-  }, [at, entries, rows]);
+  }, [at, lines, rows]);
   const allIds = useMemo(
-    () => entries.flatMap((entry) => (entry.kind === "run" ? [entry.row.id] : entry.rows.map((row) => row.id))),
-    [entries],
+    () => lines.flatMap((line) => (line.kind === "run" ? [line.row.id] : line.rows.map((row) => row.id))),
+    [lines],
   );
   const areAllSelected = useMemo(() => allIds.length > 0 && allIds.every((id) => selected.has(id)), [allIds, selected]);
   const latest = useRef(props);
@@ -95,7 +99,6 @@ export function RunTable(props: Props) {
   const lead = CHECK_WIDTH + pinned.width;
   const total = lead + cells.getTotalSize();
   const inView = cells.getVirtualItems();
-  const { toggle } = acts;
   return (
     <div
       ref={scroller}
@@ -104,7 +107,7 @@ export function RunTable(props: Props) {
       tabIndex={0}
       role="table"
       aria-label="Runs"
-      aria-rowcount={entries.length + 1}
+      aria-rowcount={lines.length + 1}
     >
       <div className={styles.head} role="row" style={{ width: total }}>
         <div className={styles.pinned} style={{ width: lead }} role="columnheader">
@@ -112,7 +115,7 @@ export function RunTable(props: Props) {
             type="checkbox"
             aria-label="Select all loaded runs"
             checked={areAllSelected}
-            onChange={(event) => toggle(allIds, event.target.checked)}
+            onChange={(event) => acts.toggle(allIds, event.target.checked)}
           />
           <span style={{ width: 34 }} />
           <Head {...props} column={pinned} />
@@ -134,33 +137,34 @@ export function RunTable(props: Props) {
       </div>
       <div style={{ height: rows.getTotalSize(), width: total, position: "relative" }}>
         {visible.map((item) => {
-          const entry = entries[item.index] as Entry;
-          const key = entry.kind === "run" ? entry.row.id : entry.id;
+          const line = lines[item.index] as Line;
+          const runId = line.kind === "run" ? line.row.id : "";
           return (
             <div
-              key={key}
+              key={line.kind === "run" ? runId : line.id}
               role="row"
               aria-rowindex={item.index + 2}
               className={styles.row}
-              data-selected={entry.kind === "run" && selected.has(entry.row.id)}
-              data-at={entry.kind === "run" && entry.row.id === at}
+              data-selected={selected.has(runId)}
+              data-at={runId !== "" && runId === at}
               style={{ transform: `translateY(${item.start}px)`, width: total }}
             >
-              {entry.kind === "run" ? (
+              {line.kind === "run" ? (
                 <RunCells
-                  row={entry.row}
-                  depth={entry.depth}
-                  childCount={entry.childCount}
-                  isOpen={entry.isOpen}
-                  isSelected={selected.has(entry.row.id)}
-                  isShown={!hidden.has(entry.row.id)}
+                  row={line.row}
+                  depth={line.depth}
+                  childCount={line.childCount}
+                  isOpen={line.isOpen}
+                  isSelected={selected.has(runId)}
+                  isShown={!hidden.has(runId)}
+                  color={props.colorOf(line.row)}
                   lead={lead}
                   free={free}
                   inView={inView}
                   acts={acts}
                 />
               ) : (
-                <GroupCells entry={entry} lead={lead} free={free} inView={inView} toggle={toggle} {...props} />
+                <GroupCells group={line} selected={selected} lead={lead} free={free} inView={inView} acts={acts} />
               )}
             </div>
           );
@@ -170,12 +174,16 @@ export function RunTable(props: Props) {
   );
 }
 
-type Place = { index: number; start: number; size: number };
-type Toggle = (ids: readonly string[], on: boolean) => void;
+/** Which cells of a row are in view, and where. */
+interface Places {
+  lead: number;
+  free: readonly Column[];
+  inView: readonly { index: number; start: number; size: number }[];
+}
 
 /** What the cells of a row do: the same functions as long as the table is there, so that rows are not drawn again. */
 interface Acts {
-  toggle: Toggle;
+  toggle: (ids: readonly string[], on: boolean) => void;
   toggleChart: (id: string) => void;
   toggleOpen: (id: string) => void;
 }
@@ -242,23 +250,22 @@ function Head({ column, order, onOrder, onWidth, onMove }: Props & { column: Col
 }
 
 /** The cells of a run, drawn again only if something of it changed: while scrolling, only rows that come into view are. */
-const RunCells = memo(function RunCells(props: {
-  row: Row;
-  depth: number;
-  childCount: number;
-  isOpen: boolean;
-  isSelected: boolean;
-  isShown: boolean;
-  lead: number;
-  free: readonly Column[];
-  inView: readonly Place[];
-  acts: Acts;
-}) {
-  const { row, depth, childCount, isOpen, isSelected, isShown, lead, free, inView, acts } = props;
-  const color = runColor(row.id, row.tags[COLOR_TAG]);
+const RunCells = memo(function RunCells(
+  props: Places & {
+    row: Row;
+    depth: number;
+    childCount: number;
+    isOpen: boolean;
+    isSelected: boolean;
+    isShown: boolean;
+    color: string;
+    acts: Acts;
+  },
+) {
+  const { row, depth, childCount, isOpen, isSelected, isShown, color, acts, ...places } = props;
   return (
     <>
-      <div className={styles.pinned} style={{ width: lead }} role="rowheader">
+      <div className={styles.pinned} style={{ width: places.lead }} role="rowheader">
         <input
           type="checkbox"
           aria-label={`Select ${row.name}`}
@@ -276,16 +283,7 @@ const RunCells = memo(function RunCells(props: {
         />
         <span style={{ width: depth * 16 }} />
         {childCount > 0 ? (
-          <button
-            type="button"
-            className={styles.open}
-            data-open={isOpen}
-            aria-expanded={isOpen}
-            aria-label={`Runs below ${row.name}`}
-            onClick={() => acts.toggleOpen(row.id)}
-          >
-            <Icon name="chevron" size={11} />
-          </button>
+          <OpenButton label={`Runs below ${row.name}`} isOpen={isOpen} onClick={() => acts.toggleOpen(row.id)} />
         ) : (
           <span style={{ width: 14 }} />
         )}
@@ -298,23 +296,43 @@ const RunCells = memo(function RunCells(props: {
           </span>
         )}
       </div>
-      {inView.map((item) => {
-        const column = free[item.index] as Column;
-        return (
-          <div
-            key={column.id}
-            role="cell"
-            className={styles.cell}
-            data-number={column.isNumber}
-            style={{ left: lead + item.start, width: item.size }}
-          >
-            <Cell row={row} id={column.id} />
-          </div>
-        );
-      })}
+      <Cells {...places}>{(id) => <Cell row={row} id={id} />}</Cells>
     </>
   );
 });
+
+/** The cells of a row that are in view; `children` gives what is in the one of a column. */
+function Cells({ lead, free, inView, children }: Places & { children: (id: ColumnId) => ReactNode }) {
+  return inView.map((item) => {
+    const column = free[item.index] as Column;
+    return (
+      <div
+        key={column.id}
+        role="cell"
+        className={styles.cell}
+        data-number={column.isNumber}
+        style={{ left: lead + item.start, width: item.size }}
+      >
+        {children(column.id)}
+      </div>
+    );
+  });
+}
+
+function OpenButton({ label, isOpen, onClick }: { label: string; isOpen: boolean; onClick: () => void }) {
+  return (
+    <button
+      type="button"
+      className={styles.open}
+      data-open={isOpen}
+      aria-expanded={isOpen}
+      aria-label={label}
+      onClick={onClick}
+    >
+      <Icon name="chevron" size={11} />
+    </button>
+  );
+}
 
 function Cell({ row, id }: { row: Row; id: ColumnId }) {
   if (id === "status") return <Status status={row.run.info.status} />;
@@ -324,54 +342,26 @@ function Cell({ row, id }: { row: Row; id: ColumnId }) {
 }
 
 function GroupCells(
-  props: Props & {
-    entry: Extract<Entry, { kind: "group" }>;
-    lead: number;
-    free: readonly Column[];
-    inView: readonly Place[];
-    toggle: Toggle;
-  },
+  props: Places & { group: Extract<Line, { kind: "group" }>; selected: ReadonlySet<string>; acts: Acts },
 ) {
-  const { entry, lead, free, inView, selected, toggle, onToggleOpen } = props;
-  const ids = entry.rows.map((row) => row.id);
+  const { group, selected, acts, ...places } = props;
+  const ids = group.rows.map((row) => row.id);
   return (
     <>
-      <div className={styles.pinned} style={{ width: lead }} role="rowheader">
+      <div className={styles.pinned} style={{ width: places.lead }} role="rowheader">
         <input
           type="checkbox"
-          aria-label={`Select the group ${entry.label}`}
+          aria-label={`Select the group ${group.label}`}
           checked={ids.every((id) => selected.has(id))}
-          onChange={(event) => toggle(ids, event.target.checked)}
+          onChange={(event) => acts.toggle(ids, event.target.checked)}
         />
-        <button
-          type="button"
-          className={styles.open}
-          data-open={entry.isOpen}
-          aria-expanded={entry.isOpen}
-          aria-label={`Runs of ${entry.label}`}
-          onClick={() => onToggleOpen(entry.id)}
-        >
-          <Icon name="chevron" size={11} />
-        </button>
-        <b className={styles.name} title={entry.label}>
-          {entry.label}
+        <OpenButton label={`Runs of ${group.label}`} isOpen={group.isOpen} onClick={() => acts.toggleOpen(group.id)} />
+        <b className={styles.name} title={group.label}>
+          {group.label}
         </b>
-        <span className="muted">{entry.rows.length}</span>
+        <span className="muted">{group.rows.length}</span>
       </div>
-      {inView.map((item) => {
-        const column = free[item.index] as Column;
-        return (
-          <div
-            key={column.id}
-            role="cell"
-            className={styles.cell}
-            data-number={column.isNumber}
-            style={{ left: lead + item.start, width: item.size }}
-          >
-            {column.id.startsWith("m.") && <Spread rows={entry.rows} metric={column.id.slice(2)} />}
-          </div>
-        );
-      })}
+      <Cells {...places}>{(id) => id.startsWith("m.") && <Spread rows={group.rows} metric={id.slice(2)} />}</Cells>
     </>
   );
 }
@@ -387,14 +377,12 @@ function Spread({ rows, metric }: { rows: readonly Row[]; metric: string }) {
   return <span title={range}>{formatNumber(mean, 4)}</span>;
 }
 
-/** Where the keyboard is: `j` and `k` move it. */
-export function useCursor(entries: readonly Entry[]): [string, (step: number) => string, (id: string) => void] {
+/** Where the keyboard is, and a way to move it by so many runs. */
+export function useCursor(lines: readonly Line[]): [string, (step: number) => void] {
   const [at, setAt] = useState("");
   const move = (step: number) => {
-    const ids = entries.flatMap((entry) => (entry.kind === "run" ? [entry.row.id] : []));
-    const next = ids[Math.max(0, Math.min(ids.length - 1, ids.indexOf(at) + step))] ?? "";
-    setAt(next);
-    return next;
+    const ids = lines.flatMap((line) => (line.kind === "run" ? [line.row.id] : []));
+    setAt(ids[Math.max(0, Math.min(ids.length - 1, ids.indexOf(at) + step))] ?? "");
   };
-  return [at, move, setAt];
+  return [at, move];
 }

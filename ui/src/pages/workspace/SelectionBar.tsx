@@ -1,7 +1,7 @@
 /** What can be done with the selected runs. */
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, TextField } from "@/components/Dialog";
 import { act } from "@/components/Toasts";
 import { type ColumnId, type Row, rowsToCsv, valueIn } from "@/core/columns";
 import { saveAs } from "@/core/download";
@@ -136,19 +136,8 @@ function TagDialog({ ids, many, close }: { ids: readonly string[]; many: string;
   const [value, setValue] = useState("");
   return (
     <Dialog title={`Tag ${many}`} action="Set the tag" onClose={close} onAct={() => tagRuns(ids, key, value)}>
-      <Field label="Key">
-        <input
-          className="input"
-          autoFocus
-          required
-          maxLength={250}
-          value={key}
-          onChange={(event) => setKey(event.target.value)}
-        />
-      </Field>
-      <Field label="Value">
-        <input className="input" value={value} onChange={(event) => setValue(event.target.value)} />
-      </Field>
+      <TextField label="Key" isMain maxLength={250} value={key} onChange={setKey} />
+      <TextField label="Value" value={value} onChange={setValue} />
     </Dialog>
   );
 }

@@ -1,11 +1,11 @@
 /** Which columns, which groups, which saved view. */
 import { useNavigate } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { Dialog, Field } from "@/components/Dialog";
+import { Dialog, TextField } from "@/components/Dialog";
 import { Icon } from "@/components/Icon";
 import { Popover } from "@/components/Popover";
 import { act } from "@/components/Toasts";
-import type { Column, ColumnId } from "@/core/columns";
+import { type Column, type ColumnId, ownTags } from "@/core/columns";
 import { parseViews, searchOfView, type View, withView } from "@/core/views";
 import { type Keys, setExperimentTag } from "@/queries/experiments";
 import { type Experiment, VIEWS } from "@/queries/types";
@@ -34,27 +34,23 @@ export function GroupSelect({
         ))}
       </optgroup>
       <optgroup label="By tag">
-        {keys.tags
-          .filter((key) => !key.startsWith("mlflow.") && !key.startsWith("millstream."))
-          .map((key) => (
-            <option key={key} value={`t.${key}`}>
-              {key}
-            </option>
-          ))}
+        {ownTags(keys).map((key) => (
+          <option key={key} value={`t.${key}`}>
+            {key}
+          </option>
+        ))}
       </optgroup>
     </select>
   );
 }
 
-export function ColumnsButton({
-  all,
-  chosen,
-  onChange,
-}: {
+interface Columns {
   all: readonly Column[];
   chosen: readonly ColumnId[];
   onChange: (columns: ColumnId[]) => void;
-}) {
+}
+
+export function ColumnsButton(props: Columns) {
   return (
     <Popover
       label={
@@ -64,20 +60,12 @@ export function ColumnsButton({
       }
       title="Columns"
     >
-      <ColumnPicker all={all} chosen={chosen} onChange={onChange} />
+      <ColumnPicker {...props} />
     </Popover>
   );
 }
 
-function ColumnPicker({
-  all,
-  chosen,
-  onChange,
-}: {
-  all: readonly Column[];
-  chosen: readonly ColumnId[];
-  onChange: (columns: ColumnId[]) => void;
-}) {
+function ColumnPicker({ all, chosen, onChange }: Columns) {
   const [text, setText] = useState("");
   const wanted = text.toLowerCase();
   const shown = useMemo(
@@ -206,16 +194,14 @@ function NameView({
   const [isDefault, setDefault] = useState(false);
   return (
     <Dialog title="Save this view" action="Save" onClose={close} onAct={() => save(name, isDefault)}>
-      <Field label="Name" hint="A view of the same name is replaced.">
-        <input
-          className="input"
-          autoFocus
-          required
-          maxLength={80}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-        />
-      </Field>
+      <TextField
+        label="Name"
+        hint="A view of the same name is replaced."
+        isMain
+        maxLength={80}
+        value={name}
+        onChange={setName}
+      />
       <label>
         <input type="checkbox" checked={isDefault} onChange={(event) => setDefault(event.target.checked)} /> Open the
         experiment with this view

@@ -1,0 +1,141 @@
+/** What a workspace shows: the runs of a search, their table and which are drawn, as the address says. */
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useCallback, useEffect, useMemo, useRef } from "react";
+import { texts, useAddress } from "@/core/address";
+import { type ColumnId, defaultColumns, type Row, textOf, toRow } from "@/core/columns";
+import { COLOR_TAG, runColor, type Shown, shownOf } from "@/core/palette";
+import type { View } from "@/core/views";
+import { ServerError } from "@/queries/client";
+import { type Keys, keys as keysOf } from "@/queries/experiments";
+import { type RunSearch, runCount, runPages, searchAt } from "@/queries/runs";
+
+const NO_KEYS: Keys = { metrics: [], params: [], tags: [] };
+/** Runs that are drawn until somebody chooses. */
+const CHART_RUNS = 10;
+
+interface Found {
+  search: RunSearch;
+  keys: Keys;
+  /** The runs that are loaded; null until the first are there. */
+  rows: readonly Row[] | null;
+  /** How many there are; null until it is known. */
+  total: number | null;
+  /** What the server says of a wrong filter. */
+  filterError: string;
+  error: Error | null;
+  more: () => void;
+  refetch: () => void;
+}
+
+/** The runs of experiments that the address asks for. */
+export function useRuns(ids: readonly string[]): Found {
+  const [address] = useAddress();
+  const { filter, order } = address;
+  const search = useMemo(() => searchAt(ids, { filter, order }), [ids, filter, order]);
+  const pages = useInfiniteQuery(runPages(search));
+  const { data: keys = NO_KEYS } = useQuery(keysOf(ids));
+  const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.runs.map(toRow)) ?? null, [pages.data]);
+  const first = pages.isPlaceholderData ? undefined : pages.data?.pages[0];
+  const { data: count = null } = useQuery({
+    ...runCount(search),
+    enabled: first !== undefined && first.total === null,
+  });
+  const more = useCallback(() => {
+    if (pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
+  }, [pages]);
+  const wrong = pages.error instanceof ServerError && pages.error.status === 400 ? pages.error : null;
+  return {
+    search,
+    keys,
+    rows,
+    total: first?.total ?? count,
+    filterError: wrong?.message ?? "",
+    error: pages.data || wrong ? null : pages.error,
+    more,
+    refetch: () => void pages.refetch(),
+  };
+}
+
+interface Columns {
+  columns: readonly ColumnId[];
+  widths: Record<string, number>;
+  choose: (columns: readonly ColumnId[]) => void;
+  resize: (id: ColumnId, width: number) => void;
+  move: (id: ColumnId, before: ColumnId) => void;
+}
+
+/** The columns of the table and their widths. */
+export function useColumns(keys: Keys, hasManyExperiments: boolean): Columns {
+  const [address, change] = useAddress();
+  const chosen = texts(address.cols);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the chosen columns by content
+  const columns = useMemo<ColumnId[]>(
+    () => (chosen.length ? chosen : defaultColumns(keys, hasManyExperiments)),
+    [chosen.join(), keys, hasManyExperiments],
+  );
+  const widths = useMemo(
+    () => Object.fromEntries(Object.entries(address.widths ?? {}).map(([id, width]) => [id, Number(width)])),
+    [address.widths],
+  );
+  const choose = (cols: readonly ColumnId[]) => change({ cols });
+  return {
+    columns,
+    widths,
+    choose,
+    resize: (id, width) => change({ widths: { ...widths, [id]: width } }, { replace: true }),
+    move: (id, before) => choose(moved(columns, id, before)),
+  };
+}
+
+function moved(columns: readonly ColumnId[], id: ColumnId, before: ColumnId): readonly ColumnId[] {
+  if (!id || id === before || !columns.includes(id)) return columns;
+  const rest = columns.filter((each) => each !== id);
+  rest.splice(Math.max(1, rest.indexOf(before)), 0, id);
+  return rest;
+}
+
+interface Drawn {
+  hidden: ReadonlySet<string>;
+  shown: readonly Shown[];
+  colorOf: (row: Row) => string;
+  toggle: (id: string) => void;
+}
+
+/** Which of the loaded runs are in the charts, and in which colours. */
+export function useDrawn(rows: readonly Row[], group: string): Drawn {
+  const [address, change] = useAddress();
+  const hide = useMemo(() => new Set(texts(address.hide)), [address.hide]);
+  const show = useMemo(() => new Set(texts(address.show)), [address.show]);
+  const drawn = rows.filter((row, at) => !hide.has(row.id) && (at < CHART_RUNS || show.has(row.id)));
+  const drawnIds = new Set(drawn.map((row) => row.id));
+  const hidden = new Set(rows.map((row) => row.id).filter((id) => !drawnIds.has(id)));
+  const look = drawn.map((row) => `${row.id}${row.name}${row.tags[COLOR_TAG] ?? ""}`).join();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is drawn changes with these alone
+  const shown = useMemo(
+    () => shownOf(drawn, (row) => (group && group !== "parent" ? textOf(row, group) : "")),
+    [look, group],
+  );
+  const colors = useMemo(() => new Map(shown.map((run) => [run.id, run.color])), [shown]);
+  const toggle = (id: string) => {
+    const isFirst = rows.slice(0, CHART_RUNS).some((row) => row.id === id);
+    const without = (ids: ReadonlySet<string>) => [...ids].filter((each) => each !== id);
+    const isHidden = hidden.has(id);
+    change({
+      hide: isHidden || !isFirst ? without(hide) : [...without(hide), id],
+      show: isHidden && !isFirst ? [...without(show), id] : without(show),
+    });
+  };
+  return { hidden, shown, colorOf: (row) => colors.get(row.id) ?? runColor(row), toggle };
+}
+
+/** An experiment opened without any state takes its default view. */
+export function useDefaultView(views: readonly View[]): void {
+  const [address, change] = useAddress();
+  const isDone = useRef(false);
+  useEffect(() => {
+    if (isDone.current || views.length === 0) return;
+    isDone.current = true;
+    const view = views.find((each) => each.isDefault);
+    if (view && Object.keys(address).length === 0) change(view.search, { replace: true });
+  }, [views, address, change]);
+}
