@@ -13,7 +13,7 @@ from typing import Any, Literal
 from millstream import safe_yaml
 from millstream.environments.conda import BUILD_TOOLS, conda_dependencies, conda_packages
 from millstream.environments.installed import python_version, version_of
-from millstream.environments.lines import Line, parse
+from millstream.environments.lines import Line, as_file, parse
 from millstream.environments.locking import locked_if_set
 from millstream.environments.requirements import Requirements
 from millstream.environments.spec import CONDA, CONSTRAINTS, PYTHON_ENV, REQUIREMENTS
@@ -28,9 +28,9 @@ def write_environment(root: Path, requirements: Requirements) -> None:
     requirements = locked_if_set(requirements)
     lines = list(requirements.lines)
     if requirements.constraints:
-        (root / CONSTRAINTS).write_text(_lines(requirements.constraints), encoding="utf-8")
+        (root / CONSTRAINTS).write_text(as_file(requirements.constraints), encoding="utf-8")
         lines.append(f"-c {CONSTRAINTS}")
-    (root / REQUIREMENTS).write_text(_lines(lines), encoding="utf-8")
+    (root / REQUIREMENTS).write_text(as_file(lines), encoding="utf-8")
     pip = [line for line in lines if not line.startswith("#")]
     python, build = python_version(), build_dependencies()
     if requirements.conda_env is None:
@@ -67,10 +67,6 @@ def _with_pip(conda: dict[str, Any], lines: Sequence[str]) -> dict[str, Any]:
     if not any(re.match(r"(?:[\w.-]+::)?pip\b(?!-)", package) for package in packages):
         packages.append("pip")
     return {**conda, "dependencies": [*packages, {"pip": list(lines)}]}
-
-
-def _lines(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _yaml(content: dict[str, Any]) -> str:
@@ -121,7 +117,7 @@ def update_model_requirements(
     except NotFound:
         conda = None
     new_conda = None if conda is None else _edited_conda(conda, edit)
-    repository.log_bytes(_lines(edited).encode(), REQUIREMENTS)
+    repository.log_bytes(as_file(edited).encode(), REQUIREMENTS)
     if new_conda is not None:
         repository.log_bytes(new_conda, CONDA)
 

@@ -91,6 +91,11 @@ class Parsed(Struct, frozen=True):
     constraints: tuple[Line, ...] = ()
 
 
+def as_file(lines: Iterable[str]) -> str:
+    """The text of a requirements file of these lines."""
+    return "".join(f"{line}\n" for line in lines)
+
+
 def parse(
     lines: Iterable[str], origin: str = "the requirements", *, folder: Path | None = None, within: Path | None = None
 ) -> Parsed:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from millstream import settings
 from millstream.environments.installed import python_version
-from millstream.environments.lines import OFFICIAL, OURS, parse
+from millstream.environments.lines import OFFICIAL, OURS, as_file, parse
 from millstream.environments.requirements import Requirements
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed
@@ -49,8 +49,8 @@ def lock(requirements: Requirements, *, hashes: bool = False) -> Requirements:
     rest = [line.text for line in lines if not line.is_own]
     with tempfile.TemporaryDirectory(prefix="millstream-lock-") as folder:
         source, constraints = Path(folder, "requirements.in"), Path(folder, "constraints.txt")
-        source.write_text("".join(f"{line}\n" for line in rest), encoding="utf-8")
-        constraints.write_text("".join(f"{line}\n" for line in requirements.constraints), encoding="utf-8")
+        source.write_text(as_file(rest), encoding="utf-8")
+        constraints.write_text(as_file(requirements.constraints), encoding="utf-8")
         command = [uv, "pip", "compile", "--quiet", "--universal", "--no-header", "--no-annotate"]
         command += ["--python-version", python_version(), "-c", str(constraints), str(source)]
         command += ["--generate-hashes"] if hashes else []

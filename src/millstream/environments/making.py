@@ -15,6 +15,7 @@ from pathlib import Path
 from millstream import settings
 from millstream.environments.cache import Manager
 from millstream.environments.interpreters import find_interpreter
+from millstream.environments.lines import as_file
 from millstream.environments.plan import Plan
 from millstream.environments.tools import beside_or_on_path, find_conda, find_uv
 from millstream.errors import EnvironmentFailed
@@ -88,10 +89,10 @@ def _make_with_virtualenv(plan: Plan, steps: Steps) -> None:
         steps.run([virtualenv, "--python", str(python), str(plan.prefix)], "make a virtual environment")
     else:
         steps.run([str(python), "-I", "-m", "venv", str(plan.prefix)], "make a virtual environment")
-    pip = [str(plan.interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    pip = _pip_install(plan)
     if plan.build:
         build = steps.folder / "build.txt"
-        build.write_text("".join(f"{line}\n" for line in plan.build), encoding="utf-8")
+        build.write_text(as_file(plan.build), encoding="utf-8")
         steps.run([*pip, "-r", str(build)], "install the build tools")
     if _is_something(plan):
         steps.run([*pip, *_what_to_install(plan, steps)], "install the requirements")
@@ -110,8 +111,7 @@ def _make_with_conda(plan: Plan, steps: Steps) -> None:
     verb = ["create", "--yes"] if Path(conda).name == "micromamba" else ["env", "create"]
     steps.run([conda, *verb, "--prefix", str(plan.prefix), "--file", str(file)], "make a conda environment")
     if plan.own_wheel:
-        pip = [str(plan.interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        steps.run([*pip, plan.own_wheel], "install Millstream")
+        steps.run([*_pip_install(plan), plan.own_wheel], "install Millstream")
 
 
 MAKERS: dict[Manager, Callable[[Plan, Steps], None]] = {
@@ -119,6 +119,11 @@ MAKERS: dict[Manager, Callable[[Plan, Steps], None]] = {
     "virtualenv": _make_with_virtualenv,
     "conda": _make_with_conda,
 }
+
+
+def _pip_install(plan: Plan) -> list[str]:
+    """The environment's own pip."""
+    return [str(plan.interpreter), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
 
 
 def _what_to_install(plan: Plan, steps: Steps) -> list[str]:

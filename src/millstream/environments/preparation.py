@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from millstream.environments import cache
 from millstream.environments.cache import Entry, Manager
+from millstream.environments.lines import as_file
 from millstream.environments.making import MAKERS, Steps
 from millstream.environments.plan import Plan, plan_of
 from millstream.environments.spec import EnvironmentSpec
@@ -118,8 +119,8 @@ def _make(plan: Plan, lock: int) -> Environment:
     try:
         folder.mkdir(mode=0o700)
         steps = Steps(folder, lock)
-        (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in plan.lines), encoding="utf-8")
-        (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in plan.constraints), encoding="utf-8")
+        (folder / "requirements.txt").write_text(as_file(plan.lines), encoding="utf-8")
+        (folder / "constraints.txt").write_text(as_file(plan.constraints), encoding="utf-8")
         MAKERS[plan.manager](plan, steps)
         version = steps.run(
             [str(plan.interpreter), "-I", "-c", "import platform; print(platform.python_version())"], "start"

@@ -153,6 +153,11 @@ def _signature(
     return inspect.Signature(parameters)
 
 
+def class_name(kind: type) -> str:
+    """A class's full name, as `Flavor.classes` and MLmodel have it."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 class FlavorModule(Protocol):
     """The file of a flavor as the engine sees it; the optional functions are asked for by name."""
 

@@ -80,7 +80,7 @@ class Given(Struct, kw_only=True):
     conda_env: Any = None
     code_paths: Sequence[str | os.PathLike[str]] | None = None
     infer_code_paths: bool = False
-    mlflow_model: Any = None
+    mlflow_model: Model | None = None
     signature: Any = None
     input_example: Any = None
     pip_requirements: str | Sequence[str] | None = None
@@ -129,8 +129,7 @@ def write(path: str | os.PathLike[str], content: Content, given: Given) -> Model
         )
         _remove_caches(root)
         write_environment(root, requirements)
-    saved: Model = metadata
-    return saved
+    return metadata
 
 
 def _refuse_exclusive(given: Given) -> None:

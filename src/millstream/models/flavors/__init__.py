@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from millstream.errors import InvalidValue, Unsupported
-from millstream.models.flavor import Flavor, FlavorModule
+from millstream.models.flavor import Flavor, FlavorModule, class_name
 
 FLAVORS = MappingProxyType(
     {
@@ -57,12 +57,11 @@ def flavor_of(model: Any) -> str:
     """The name of the flavor that saves this object. Raises InvalidValue if none does."""
     known = _by_class()
     for each in type(model).__mro__:
-        name = known.get(f"{each.__module__}.{each.__qualname__}")
+        name = known.get(class_name(each))
         if name is not None:
             return name
-    kind = type(model)
     raise InvalidValue(
-        f"No model flavor saves objects of {kind.__module__}.{kind.__qualname__}. Wrap it in a millstream.pyfunc.PythonModel, "
+        f"No model flavor saves objects of {class_name(type(model))}. Wrap it in a millstream.pyfunc.PythonModel, "
         f"or use one of the flavors {', '.join(FLAVORS)}."
     )
 

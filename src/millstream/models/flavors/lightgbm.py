@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from millstream.models import estimators
-from millstream.models.flavor import Flavor
+from millstream.models.flavor import Flavor, class_name
 from millstream.models.model_files import named, reading
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def save(
     serialization_format: str | None = None,
     skops_trusted_types: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    name = f"{type(model).__module__}.{type(model).__qualname__}"
+    name = class_name(type(model))
     if name == BOOSTER:
         model.save_model(root / BOOSTER_FILE)
         return {"data": BOOSTER_FILE, "model_class": name}

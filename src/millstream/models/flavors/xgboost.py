@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from millstream.errors import InvalidValue
-from millstream.models.flavor import Flavor
+from millstream.models.flavor import Flavor, class_name
 from millstream.models.model_files import named, reading
 
 if TYPE_CHECKING:
@@ -36,16 +36,12 @@ CLASSES = frozenset(
 """What `model_class` may say. A model of a class derived from these would lose what that class adds."""
 
 
-def class_name(model: Any) -> str:
-    return f"{type(model).__module__}.{type(model).__qualname__}"
-
-
 def check(model: Any, signature: Any, *, model_format: str | None = None) -> None:
     if model_format not in (None, "ubj", "json"):
         raise InvalidValue(f"model_format is {model_format!r}; XGBoost writes 'ubj' and 'json'.")
-    if class_name(model) not in CLASSES:
+    if class_name(type(model)) not in CLASSES:
         raise InvalidValue(
-            f"XGBoost's own formats keep boosters and XGBoost's estimators, not {class_name(model)}. Save its get_booster(), "
+            f"XGBoost's own formats keep boosters and XGBoost's estimators, not {class_name(type(model))}. Save its get_booster(), "
             "or wrap it in a millstream.pyfunc.PythonModel."
         )
 
@@ -53,7 +49,7 @@ def check(model: Any, signature: Any, *, model_format: str | None = None) -> Non
 def save(model: Any, root: Path, *, model_format: str | None = None) -> dict[str, Any]:
     kind = model_format or "ubj"
     model.save_model(root / f"model.{kind}")
-    return {"data": f"model.{kind}", "model_class": class_name(model), "model_format": kind}
+    return {"data": f"model.{kind}", "model_class": class_name(type(model)), "model_format": kind}
 
 
 def load(root: Path, section: dict[str, Any], *, trust: Trust) -> Any:
@@ -76,7 +72,7 @@ def predict(model: Any, inputs: Any, params: dict[str, Any]) -> Any:
     if unknown:
         _logger.warning("XGBoost's predict takes no %s; it is left out.", ", ".join(unknown))
     chosen = {key: value for key, value in params.items() if key in known}
-    if class_name(model) == BOOSTER:
+    if class_name(type(model)) == BOOSTER:
         inputs = FLAVOR.library().DMatrix(inputs)
     return model.predict(inputs, **chosen)
 

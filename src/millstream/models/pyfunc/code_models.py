@@ -21,6 +21,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from millstream import safe_yaml
 from millstream.errors import InvalidValue
 
 _numbers = itertools.count(1)
@@ -91,18 +92,9 @@ def read_config(config: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str,
     """A configuration, given as a mapping or as the path of a YAML file. Raises InvalidValue for any other content."""
     if isinstance(config, Mapping):
         return dict(config)
-    import yaml
+    from millstream.environments.yaml_files import read_mapping
 
-    path = Path(config)
-    if not path.is_file():
-        raise InvalidValue(f"There is no file {str(path)!r} with a model's configuration.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"{str(path)!r} is not YAML: {error}.") from None
-    if not isinstance(content, dict):
-        raise InvalidValue(f"{str(path)!r} must hold a mapping of names to values.")
-    return content
+    return read_mapping(Path(config), safe_yaml.MAX_BYTES)
 
 
 def run_script(path: Path, config: Mapping[str, Any] | None = None) -> Any:
