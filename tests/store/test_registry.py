@@ -16,6 +16,7 @@ from millstream.entities import (
     RegistryChange,
 )
 from millstream.errors import AlreadyExists, InvalidValue, MillstreamError, NotFound
+from millstream.store import registry_rows
 from millstream.store.registry import SqlRegistryStore
 from millstream.store.tracking import SqlTrackingStore
 
@@ -521,6 +522,17 @@ def test_a_logged_model_knows_its_registrations(store: SqlTrackingStore, registr
     registry.delete_registered_model("o")
     assert versions_tag(store, logged.model_id) is None
     assert store.get_logged_model(logged.model_id).info.registrations == []
+
+
+def test_registrations_are_found_for_more_logged_models_than_a_statement_may_name(
+    store: SqlTrackingStore, registry: SqlRegistryStore
+) -> None:
+    logged = store.create_logged_model("0", "resnet", "", "run1", [], [])
+    make(registry)
+    add(registry, source=f"models:/{logged.model_id}", model_id=logged.model_id)
+    asked = [*(f"m-{number}" for number in range(70_000)), logged.model_id]
+    with store.db.read() as session:
+        assert registry_rows.registrations(session, asked) == {logged.model_id: [("m", 1)]}
 
 
 def test_a_registration_that_fails_leaves_the_logged_model_alone(

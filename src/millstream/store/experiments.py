@@ -19,6 +19,7 @@ from millstream.errors import (
 )
 from millstream.store import rules
 from millstream.store.database import Session, Statement, insert_into, insert_new, upsert
+from millstream.store.statement import pages
 from millstream.store.tables import ACTIVE, DELETED, experiment_tags, experiments, runs
 
 DEFAULT_ID = 0
@@ -85,7 +86,6 @@ _DELETE_TAG = Statement(
 )
 
 STAGES = {ACTIVE: LifecycleStage.ACTIVE.value, DELETED: LifecycleStage.DELETED.value}
-_PAGE = 500
 
 
 def now_ms() -> int:
@@ -132,8 +132,7 @@ def create(session: Session, artifact_root: str, name: str, location: str, tags:
 def load(session: Session, keys: Sequence[int]) -> list[Experiment]:
     """The experiments of these keys, in their order; those that are missing are left out."""
     found: dict[int, Experiment] = {}
-    for start in range(0, len(keys), _PAGE):
-        page = keys[start : start + _PAGE]
+    for page in pages(keys):
         for key, name, location, stage, created, updated in session.rows(_BY_IDS, ids=page):
             found[key] = Experiment(str(key), name, location, STAGES[stage], created, updated)
         tags = session.rows(_TAGS_OF, ids=page)

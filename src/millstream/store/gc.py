@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct, field
 from sqlalchemy import Column, Select, Table, bindparam, delete, exists, func, select
@@ -22,6 +22,7 @@ from millstream.store import rules
 from millstream.store.database import Database, Session, Statement
 from millstream.store.experiments import now_ms
 from millstream.store.registry_sources import is_inside
+from millstream.store.statement import pages
 from millstream.store.tables import (
     ACTIVE,
     DELETED,
@@ -33,8 +34,6 @@ from millstream.store.tables import (
     run_models,
     runs,
 )
-
-T = TypeVar("T")
 
 PAGE = 100
 """Objects removed in one transaction, so that other writers wait little."""
@@ -115,13 +114,13 @@ def collect(
             doomed_models += _of_experiment(session, logged_models, experiment.key)
     collected = Collected()
     locations: list[tuple[str, str]] = []
-    for page in _pages(_unique(doomed_runs)):
+    for page in pages(_unique(doomed_runs), PAGE):
         removed, kept = db.write(partial(_remove_runs, items=page))
         collected.kept += kept
         collected.run_ids += [item.public_id for item in removed]
         locations += [(item.location, item.public_id) for item in removed]
     gone = [item.key for item in doomed]
-    for page in _pages(_unique(doomed_models)):
+    for page in pages(_unique(doomed_models), PAGE):
         removed, kept = db.write(partial(_remove_models, items=page, doomed=gone))
         collected.kept += kept
         collected.model_ids += [item.public_id for item in removed]
@@ -215,11 +214,6 @@ def _unique(items: Sequence[_Item]) -> list[_Item]:
     return list({item.key: item for item in items}.values())
 
 
-def _pages(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), PAGE):
-        yield items[start : start + PAGE]
-
-
 # ---------------------------------------------------------------- removing it; rows that refer to it go by foreign key
 
 _LOCK_RUNS = Statement(
@@ -295,7 +289,7 @@ def _remove_runs(session: Session, items: Sequence[_Item]) -> tuple[list[_Item],
         session.run(_DELETE_RUNS, keys=list(still))
         # locked first and looked at again: a run may be about to link one, and deleting it would take the new link along
         unused = [key for (key,) in session.rows(_LOCK_UNUSED_DATASETS, experiments=sorted(set(still.values())))]
-        for keys in _pages(unused):
+        for keys in pages(unused, PAGE):
             session.run(_DELETE_UNUSED_DATASETS, keys=keys)
     return [item for item in items if item.key in still], list(kept.values())
 

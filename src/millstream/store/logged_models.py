@@ -24,6 +24,7 @@ from millstream.store import experiments, rules
 from millstream.store.database import Session, Statement, insert_into, insert_new, upsert
 from millstream.store.random_names import random_name
 from millstream.store.registry_rows import registrations
+from millstream.store.statement import pages
 from millstream.store.tables import (
     ACTIVE,
     DELETED,
@@ -32,8 +33,6 @@ from millstream.store.tables import (
     logged_model_tags,
     logged_models,
 )
-
-PAGE = 512
 
 _STATUSES = tuple(LoggedModelStatus)  # by number, counted from 0
 _COLUMNS = (
@@ -334,8 +333,7 @@ def _stored(value: float) -> float | None:
 def load(session: Session, keys: Sequence[int]) -> list[LoggedModel]:
     """The models of these keys in their order; those that are missing are left out."""
     found: dict[int, LoggedModel] = {}
-    for start in range(0, len(keys), PAGE):
-        page = keys[start : start + PAGE]
+    for page in pages(keys):
         for row in session.rows(_BY_KEYS, models=page):
             found[row[0]] = LoggedModel(
                 LoggedModelInfo(

@@ -299,7 +299,7 @@ class SqlRegistryStore:
     def _tag_logged_models(self, session: Session, model_ids: Iterable[str]) -> None:
         """Let the tag `mlflow.modelVersions` of logged models list the versions that are of them now."""
         ids = sorted(set(model_ids))
-        found = registry_rows.registrations(session, ids) if ids else {}
+        found = registry_rows.registrations(session, ids)
         for model_id in ids:
             names = [{"name": name, "version": number} for name, number in found.get(model_id, ())]
             try:

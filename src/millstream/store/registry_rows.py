@@ -5,7 +5,7 @@ Changes of one registered model, its versions, tags and aliases lock the model's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -23,7 +23,7 @@ from millstream.entities import (
 from millstream.errors import RegisteredModelNotFound
 from millstream.store.database import Session
 from millstream.store.registry_rules import STAGES
-from millstream.store.statement import Statement
+from millstream.store.statement import Statement, pages
 from millstream.store.tables import (
     model_version_tags,
     model_versions,
@@ -32,8 +32,6 @@ from millstream.store.tables import (
     registered_model_tags,
     registered_models,
 )
-
-PAGE = 512
 
 _M, _V = registered_models.c, model_versions.c
 _STATUSES = tuple(ModelVersionStatus)  # by number, counted from 1
@@ -129,7 +127,7 @@ _VERSION_ALIASES = Statement(
 def load_versions(session: Session, keys: Sequence[int], with_aliases: bool = False) -> list[ModelVersion]:
     """The versions of these keys in their order; those that are missing are left out."""
     found: dict[int, ModelVersion] = {}
-    for page in _pages(keys):
+    for page in pages(keys):
         for row in session.rows(_VERSIONS, versions=page):
             found[row[0]] = ModelVersion(
                 name=row[1],
@@ -195,7 +193,7 @@ def load_models(session: Session, keys: Sequence[int]) -> list[RegisteredModel]:
     """The models of these keys in their order, with tags, aliases and the newest version of each stage."""
     found: dict[int, RegisteredModel] = {}
     newest: dict[int, int] = {}  # model by key of version
-    for page in _pages(keys):
+    for page in pages(keys):
         for row in session.rows(_MODELS, models=page):
             found[row[0]] = RegisteredModel(row[1], row[2], row[3], row[4])
             newest.update((version, row[0]) for version in row[5:] if version is not None)
@@ -227,14 +225,10 @@ _REGISTRATIONS = Statement(
 def registrations(session: Session, model_ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
     """Name and number of the versions that are of these logged models, in the order in which they were registered."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for model_id, name, number in session.rows(_REGISTRATIONS, model_ids=model_ids):
-        found.setdefault(model_id, []).append((name, number))
+    for page in pages(model_ids):
+        for model_id, name, number in session.rows(_REGISTRATIONS, model_ids=page):
+            found.setdefault(model_id, []).append((name, number))
     return found
-
-
-def _pages(keys: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(keys), PAGE):
-        yield keys[start : start + PAGE]
 
 
 def _named(session: Session, tags: Sequence[tuple[Any, ...]]) -> list[tuple[int, str, str]]:

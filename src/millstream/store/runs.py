@@ -32,10 +32,8 @@ from millstream.store.database import Session, Statement, insert_into, insert_ne
 from millstream.store.random_names import random_name
 from millstream.store.series import append as append_points
 from millstream.store.series import finish as finish_series
+from millstream.store.statement import pages
 from millstream.store.tables import ACTIVE, DELETED, HEAD_CHARS, run_params, run_tags, runs, series
-
-PAGE = 512
-"""Runs read with one set of queries."""
 
 _STATUSES = (RunStatus.RUNNING, *RunStatus)  # by number, counted from 1
 _STAGES = (None, LifecycleStage.ACTIVE.value, LifecycleStage.DELETED.value)
@@ -368,16 +366,16 @@ def get(session: Session, run_id: str) -> Run:
 
 def get_infos(session: Session, keys: Sequence[int]) -> dict[int, RunInfo]:
     found: dict[int, RunInfo] = {}
-    for start in range(0, len(keys), PAGE):
-        found.update(_infos(session, keys[start : start + PAGE]))
+    for page in pages(keys):
+        found.update(_infos(session, page))
     return found
 
 
 def load_runs(session: Session, keys: Sequence[int], selection: Selection = EVERYTHING) -> list[Run]:
     """The runs of these keys in their order, without model inputs; those that are missing are left out."""
     found: list[Run] = []
-    for start in range(0, len(keys), PAGE):
-        found.extend(_load_page(session, keys[start : start + PAGE], selection))
+    for page in pages(keys):
+        found.extend(_load_page(session, page, selection))
     return found
 
 

@@ -7,9 +7,9 @@ driver's cursor costs 1 to 2. Values go to the driver as they are: give plain `i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Dialect, Table, bindparam, insert
 from sqlalchemy.sql.base import Executable
@@ -18,6 +18,10 @@ from sqlalchemy.sql.dml import Insert
 from sqlalchemy.types import TypeEngine
 
 Construct = Executable | Callable[[str], Executable]
+T = TypeVar("T")
+
+PAGE = 512
+"""Keys that one statement names at most: drivers take some tens of thousands of values."""
 
 
 class Statement:
@@ -161,6 +165,12 @@ def _getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ..
         (only,) = names
         return lambda params: (params[only],)
     return itemgetter(*names)
+
+
+def pages(items: Sequence[T], size: int = PAGE) -> Iterator[Sequence[T]]:
+    """The items in pieces that one statement each may name."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def insert_into(table: Table, *columns: str) -> Statement:
