@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -302,6 +303,34 @@ def test_an_error_while_a_library_is_patched_does_not_break_its_import(
     assert "exec_module" not in vars(watched_library.__spec__.loader)
     assert "cannot patch" in caplog.text
     assert not any(isinstance(finder, imports._Finder) for finder in sys.meta_path)
+
+
+class Slotted:
+    """A finder that is its modules' loader, and takes no attributes."""
+
+    __slots__ = ()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(name, cast(Any, self)) if name == "slotted_library" else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: Any) -> None:
+        module.value = 1
+
+
+def test_a_module_whose_loader_cannot_be_watched_is_imported_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Slotted()])
+    reported: list[Any] = []
+    imports.watch(["slotted_library"], reported.append)
+    try:
+        module = importlib.import_module("slotted_library")
+    finally:
+        imports.unwatch(reported.append)
+        sys.modules.pop("slotted_library", None)
+    assert module.value == 1
+    assert reported == []
 
 
 def test_switching_off_takes_the_import_hook_and_the_thread_hook_away() -> None:

@@ -53,8 +53,8 @@ def _report_from(spec: ModuleSpec) -> None:
         _tell(module)
 
     try:
-        loader.exec_module = exec_module  # type: ignore[method-assign]
-    except AttributeError:  # a loader that takes no attributes: its modules are not seen
+        vars(loader)["exec_module"] = exec_module
+    except TypeError:  # a loader that takes no attributes: its modules are not seen
         logger.debug("Imports by %s cannot be watched.", type(loader).__name__)
 
 

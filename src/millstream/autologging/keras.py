@@ -84,7 +84,7 @@ def _add_callback(training: Training, callbacks: Any) -> None:
 def _callback() -> Any:
     import keras
 
-    class Record(FitRecorder, keras.callbacks.Callback):  # type: ignore[misc]
+    class Record(FitRecorder, keras.callbacks.Callback):  # type: ignore[misc]  # the library has no types
         """Logs with the model of the training; what fails switches it off."""
 
         def __init__(self, training: Training, **options: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +50,7 @@ def _train_part(training: Training) -> Generator[None, Any, Any]:
             _log_datasets(training, given)
     iterations = boosting.Iterations(training)
     with training.attempt("metrics of iterations"):
-        training.set_argument("callbacks", [*(given.get("callbacks") or ()), _callback(iterations)])
+        training.set_argument("callbacks", [*(given.get("callbacks") or ()), _Record(iterations)])
     booster = yield
     with training.attempt("early stopping"):
         if booster.best_iteration > 0:  # it counts from 1, and stays 0 without early stopping
@@ -76,13 +76,16 @@ def _log_datasets(training: Training, given: Mapping[str, Any]) -> None:
         training.log_dataset(data.data, "eval", name=names[at] if at < len(names) else None)
 
 
-def _callback(iterations: boosting.Iterations) -> Callable[[Any], None]:
-    def record(env: Any) -> None:
-        iterations.log(
+class _Record:
+    """LightGBM's kind of callback: it looks for `order` and `before_iteration` in the object itself."""
+
+    def __init__(self, iterations: boosting.Iterations) -> None:
+        self.order = 25  # before early stopping (30), which ends the iteration
+        self.before_iteration = False
+        self._iterations = iterations
+
+    def __call__(self, env: Any) -> None:
+        self._iterations.log(
             env.iteration - env.begin_iteration,
             ((f"{each[0]}-{each[1]}".replace("@", "_at_"), each[2]) for each in env.evaluation_result_list or ()),
         )
-
-    record.order = 25  # type: ignore[attr-defined]  # before early stopping (30), which ends the iteration
-    record.before_iteration = False  # type: ignore[attr-defined]
-    return record

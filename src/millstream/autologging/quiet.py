@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 
 class _InThisThread:
@@ -37,7 +37,7 @@ class _InThisThread:
 def quietly() -> Iterator[None]:
     """Keep what this block warns of to itself, and let it not move the global generators of `random` and NumPy."""
     entry = ("ignore", _InThisThread(), Warning, None, 0)
-    filters: list[Any] = warnings.filters  # type: ignore[assignment]
+    filters = cast("list[Any]", warnings.filters)
     filters.insert(0, entry)
     restore = _random_state()
     try:

@@ -63,4 +63,7 @@ def _unrecorded(original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _is_recorded(args: tuple[Any, ...]) -> bool:
-    return bool(args) and is_model_class(type(args[0]))  # type: ignore[arg-type]
+    if not args:
+        return False
+    cls: type = type(args[0])
+    return is_model_class(cls)

@@ -13,10 +13,10 @@ from __future__ import annotations
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from millstream.autologging import sessions
 from millstream.autologging.patching import Around
@@ -56,6 +56,14 @@ class Prediction:
         self.trained = trained
         self.data_name = data_name
         self.dataset = dataset
+
+
+class Call(NamedTuple):
+    """A call that is recorded afterwards."""
+
+    original: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 class _ByIdentity(Generic[T]):
@@ -109,55 +117,58 @@ def forget(estimator: Any) -> None:
 
 
 def predicting(recording: Recording) -> Around:
-    def call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        trained = _trained.get(args[0]) if _trained and args else None
-        if trained is None or sessions.current() is not None:
-            return original(*args, **kwargs)
-        with sessions.disable_autologging():
-            result = original(*args, **kwargs)
-        with _attempt(recording, "the data that was predicted"), quietly():
-            x = args[1] if len(args) > 1 else kwargs.get("X")
-            _predictions.put(result, Prediction(trained, UNKNOWN, None))
-            name, dataset = _name_of(x, _caller()), _log_dataset(trained, x)
-            _predictions.put(result, Prediction(trained, name, dataset))
-        return result
+    def record(trained: Trained, call: Call, result: Any) -> None:
+        x = _data_in(call)
+        _predictions.put(result, Prediction(trained, UNKNOWN, None))
+        name, dataset = _name_of(x, _caller()), _log_dataset(trained, x)
+        _predictions.put(result, Prediction(trained, name, dataset))
 
-    return call
+    return _afterwards(recording, "the data that was predicted", _trained_in, record)
 
 
 def measuring(recording: Recording) -> Around:
-    def call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        prediction = _prediction_in(args, kwargs) if _predictions else None
-        if prediction is None or sessions.current() is not None:
-            return original(*args, **kwargs)
-        with sessions.disable_autologging():
-            result = original(*args, **kwargs)
+    def record(prediction: Prediction, call: Call, result: Any) -> None:
         if is_number(result):
-            with _attempt(recording, "a metric that was computed"), quietly():
-                name = original.__name__
-                text = _call_text(name, original, args, kwargs, _caller())
-                _log(prediction.trained, name, prediction.data_name, prediction.dataset, result, text)
-        return result
+            name = call.original.__name__
+            text = _call_text(name, call, _caller())
+            _log(prediction.trained, name, prediction.data_name, prediction.dataset, result, text)
 
-    return call
+    return _afterwards(recording, "a metric that was computed", _prediction_in, record)
 
 
 def scoring(recording: Recording) -> Around:
-    def call(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        trained = _trained.get(args[0]) if _trained and args else None
-        if trained is None or sessions.current() is not None:
+    def record(trained: Trained, call: Call, result: Any) -> None:
+        if is_number(result):
+            cls, frame = type(call.args[0]).__name__, _caller()
+            text = _call_text(f"{cls}.score", call, frame, skip=1)
+            _log(trained, f"{cls}_score", _name_of(_data_in(call), frame), None, result, text)
+
+    return _afterwards(recording, "a score that was computed", _trained_in, record)
+
+
+def _afterwards(
+    recording: Recording, what: str, find: Callable[[Call], T | None], record: Callable[[T, Call, Any], None]
+) -> Around:
+    """What is called instead of a function that may be given something trained, or a prediction of such.
+
+    Args:
+        what: completes "left out ...".
+        find: what the call is about; None if that is nothing which is recorded.
+        record: given that, the call and its result.
+    """
+
+    def around(original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = Call(original, args, kwargs)
+        found = find(call)
+        if found is None or sessions.current() is not None:
             return original(*args, **kwargs)
         with sessions.disable_autologging():
             result = original(*args, **kwargs)
-        if is_number(result):
-            with _attempt(recording, "a score that was computed"), quietly():
-                cls, frame = type(args[0]).__name__, _caller()
-                x = args[1] if len(args) > 1 else kwargs.get("X")
-                text = _call_text(f"{cls}.score", original, args, kwargs, frame, skip=1)
-                _log(trained, f"{cls}_score", _name_of(x, frame), None, result, text)
+        with _attempt(recording, what), quietly():
+            record(found, call, result)
         return result
 
-    return call
+    return around
 
 
 @contextmanager
@@ -172,12 +183,22 @@ def _attempt(recording: Recording, what: str) -> Iterator[None]:
 # ---------------------------------------------------------------- recording
 
 
-def _prediction_in(args: Iterable[Any], kwargs: dict[str, Any]) -> Prediction | None:
-    for value in (*args, *kwargs.values()):
-        found = _predictions.get(value)
-        if found is not None:
-            return found
+def _trained_in(call: Call) -> Trained | None:
+    return _trained.get(call.args[0]) if _trained and call.args else None
+
+
+def _prediction_in(call: Call) -> Prediction | None:
+    if _predictions:
+        for value in (*call.args, *call.kwargs.values()):
+            found = _predictions.get(value)
+            if found is not None:
+                return found
     return None
+
+
+def _data_in(call: Call) -> Any:
+    """What a method of an estimator is given as X."""
+    return call.args[1] if len(call.args) > 1 else call.kwargs.get("X")
 
 
 def _log_dataset(trained: Trained, x: Any) -> tuple[str, str] | None:
@@ -236,19 +257,13 @@ def _name_of(data: Any, frame: FrameType | None) -> str:
     return _variable(data, frame) or UNKNOWN
 
 
-def _call_text(
-    name: str,
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    frame: FrameType | None,
-    skip: int = 0,
-) -> str:
+def _call_text(name: str, call: Call, frame: FrameType | None, skip: int = 0) -> str:
     """A call as the user may have written it, with values of plain kinds and names of variables.
 
     Args:
         skip: leave out so many leading arguments (`self`).
     """
+    function, args, kwargs = call
     try:
         given = list(signature_of(function).bind(*args, **kwargs).arguments.items())[skip:]
     except (TypeError, ValueError):
