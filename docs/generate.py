@@ -80,7 +80,7 @@ def _flavor_rows() -> list[str]:
 
     rows = [
         "",
-        "| Model | Flavor | Library | Files | Loads | As a function | Autologging | MLflow that reads it |",
+        "| Model | Flavor | Library, made for | Files | Loads | As a function | Autologging | MLflow that reads it |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for case in CASES.values():

@@ -42,7 +42,7 @@ class _Switched:
             self.patches.revert()
 
     def _fits(self, version: str | None) -> bool:
-        """Whether a version is to be recorded; says so if it is not tested."""
+        """Whether a version is to be recorded; says so if it is not."""
         from packaging.specifiers import SpecifierSet
         from packaging.version import InvalidVersion
 
@@ -54,7 +54,7 @@ class _Switched:
             return True
         refused = self.recording.settings.disable_for_unsupported_versions
         self.recording.remark(
-            "%s %s is not among the versions that autologging is tested with (%s)%s.",
+            "%s %s is not among the versions that autologging is made for (%s)%s.",
             self.library.flavor,
             version,
             tested,

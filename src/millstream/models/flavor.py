@@ -54,7 +54,7 @@ class Flavor(Struct, frozen=True):
     package: str
     """What is imported."""
     tested: str
-    """Versions that the tests have seen, such as ">=4.0,<5"."""
+    """Versions that it is made for, such as ">=4.0,<5". Tests run with some of them: docs/flavors.md says which."""
     classes: tuple[str, ...]
     """Full names of classes; their instances, and those of classes derived from them, are models of this flavor."""
     loader_module: str
