@@ -1,4 +1,4 @@
-"""Python functions both ways with the official package 3.17, in its own environment. 2.22 by `--official`."""
+"""Python functions both ways with the official package 3.17, in its own environment."""
 
 from __future__ import annotations
 

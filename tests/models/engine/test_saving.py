@@ -250,6 +250,7 @@ def test_models_are_recognised_by_their_classes_without_importing_a_library(scri
     script(
         """
 import sys
+import millstream.errors
 from millstream.models import flavors
 class Fake: pass
 Base = type("BaseEstimator", (), {"__module__": "sklearn.base"})
@@ -259,10 +260,10 @@ Booster = type("XGBClassifier", (type("XGBModel", (Base,), {"__module__": "xgboo
 assert flavors.flavor_of(Booster()) == "xgboost"
 try:
     flavors.flavor_of(Fake())
-except ValueError as error:
-    raise
-except Exception as error:
+except millstream.errors.InvalidValue as error:
     assert "PythonModel" in str(error), error
+else:
+    raise AssertionError("no flavor knows it")
 assert not {"sklearn", "xgboost", "numpy", "pandas"} & set(sys.modules)
 """
     )
