@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from millstream.cli.output import json_option, print_json, show
+from millstream.cli.output import json_option, print_answer, show
 from millstream.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def create(
 ) -> None:
     """Deploy a model under a name."""
     made = _call(_client(target).create_deployment, name, model_uri, flavor, config=config, endpoint=endpoint)
-    _print(made, as_json, f"{_flavor(made)}deployment {made['name']} is created")
+    print_answer(made, f"{_flavor(made)}deployment {made['name']} is created", as_json)
 
 
 @deployments.command()
@@ -122,7 +122,7 @@ def update(
 ) -> None:
     """Change the model or the settings of a deployment."""
     updated = _call(_client(target).update_deployment, name, model_uri, flavor, config=config, endpoint=endpoint)
-    _print(updated, as_json, f"Deployment {name} is updated (with flavor {(updated or {}).get('flavor')})")
+    print_answer(updated, f"Deployment {name} is updated (with flavor {(updated or {}).get('flavor')})", as_json)
 
 
 @deployments.command()
@@ -131,7 +131,7 @@ def update(
 def delete(name: str, target: str, config: dict[str, str], endpoint: str | None, as_json: bool) -> None:
     """Remove a deployment."""
     _call(_client(target).delete_deployment, name, config=config, endpoint=endpoint)
-    _print({"name": name}, as_json, f"Deployment {name} is deleted")
+    print_answer({"name": name}, f"Deployment {name} is deleted", as_json)
 
 
 @deployments.command(name="list")
@@ -140,7 +140,7 @@ def delete(name: str, target: str, config: dict[str, str], endpoint: str | None,
 def list_all(target: str, endpoint: str | None, as_json: bool) -> None:
     """List the names of all deployments."""
     found = _call(_client(target).list_deployments, endpoint=endpoint)
-    _print(found, as_json, "\n".join(show(each["name"]) for each in found))
+    print_answer(found, "\n".join(show(each["name"]) for each in found), as_json)
 
 
 @deployments.command()
@@ -149,7 +149,7 @@ def list_all(target: str, endpoint: str | None, as_json: bool) -> None:
 def get(name: str, target: str, endpoint: str | None, as_json: bool) -> None:
     """Show what is known of a deployment."""
     found = _call(_client(target).get_deployment, name, endpoint=endpoint)
-    _print(found, as_json, _lines(found))
+    print_answer(found, _lines(found), as_json)
 
 
 @deployments.command()
@@ -200,7 +200,7 @@ def target_help(target: str) -> None:
 def create_endpoint(endpoint: str, target: str, config: dict[str, str], as_json: bool) -> None:
     """Make an endpoint that deployments may stand behind."""
     made = _call(_client(target).create_endpoint, endpoint, config=config)
-    _print(made, as_json, f"Endpoint {made['name']} is created")
+    print_answer(made, f"Endpoint {made['name']} is created", as_json)
 
 
 @deployments.command(name="update-endpoint")
@@ -209,7 +209,7 @@ def create_endpoint(endpoint: str, target: str, config: dict[str, str], as_json:
 def update_endpoint(endpoint: str, target: str, config: dict[str, str], as_json: bool) -> None:
     """Change the settings of an endpoint."""
     updated = _call(_client(target).update_endpoint, endpoint, config=config)
-    _print(updated, as_json, f"Endpoint {endpoint} is updated")
+    print_answer(updated, f"Endpoint {endpoint} is updated", as_json)
 
 
 @deployments.command(name="delete-endpoint")
@@ -218,7 +218,7 @@ def update_endpoint(endpoint: str, target: str, config: dict[str, str], as_json:
 def delete_endpoint(endpoint: str, target: str, as_json: bool) -> None:
     """Remove an endpoint."""
     _client(target).delete_endpoint(endpoint)
-    _print({"name": endpoint}, as_json, f"Endpoint {endpoint} is deleted")
+    print_answer({"name": endpoint}, f"Endpoint {endpoint} is deleted", as_json)
 
 
 @deployments.command(name="list-endpoints")
@@ -227,7 +227,7 @@ def delete_endpoint(endpoint: str, target: str, as_json: bool) -> None:
 def list_endpoints(target: str, as_json: bool) -> None:
     """List the names of all endpoints."""
     found = _client(target).list_endpoints()
-    _print(found, as_json, "\n".join(show(each["name"]) for each in found))
+    print_answer(found, "\n".join(show(each["name"]) for each in found), as_json)
 
 
 @deployments.command(name="get-endpoint")
@@ -236,7 +236,7 @@ def list_endpoints(target: str, as_json: bool) -> None:
 def get_endpoint(endpoint: str, target: str, as_json: bool) -> None:
     """Show what is known of an endpoint."""
     found = _client(target).get_endpoint(endpoint)
-    _print(found, as_json, _lines(found))
+    print_answer(found, _lines(found), as_json)
 
 
 # ---------------------------------------------------------------- input and output
@@ -251,13 +251,12 @@ def _frame(path: str) -> Any:
     """The data frame of a JSON file: pandas' own forms, or a request (`{"dataframe_split": ...}`) as it is."""
     import pandas as pd
 
+    from millstream.deployments import scoring
+
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-        if (
-            isinstance(content, dict)
-            and {"dataframe_split", "dataframe_records", "instances", "inputs"} & content.keys()
-        ):
+        if scoring.is_request(content):
             return content
         return pd.read_json(path, orient="split" if isinstance(content, dict) and "data" in content else None)
     except OSError as error:
@@ -275,13 +274,6 @@ def _write(answer: Any, output_path: str | None) -> None:
         click.echo(text)
     else:
         Path(output_path).write_text(text, encoding="utf-8")
-
-
-def _print(answer: Any, as_json: bool, text: str) -> None:
-    if as_json:
-        print_json(answer)
-    elif text:
-        click.echo(text)
 
 
 def _lines(found: dict[str, Any]) -> str:

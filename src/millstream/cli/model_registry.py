@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from millstream.cli.experiments import open_client
-from millstream.cli.output import json_option, print_json, print_table, show_time
+from millstream.cli.output import json_option, print_answer, print_json, print_table, show_time
 from millstream.client.paging import gather
 
 if TYPE_CHECKING:
@@ -309,7 +309,4 @@ def _short(value: str | None) -> str | None:
 
 
 def _say(value: Any, sentence: str, as_json: bool) -> None:
-    if as_json:
-        print_json(value)
-    else:
-        click.echo(sentence[0].upper() + sentence[1:])
+    print_answer(value, sentence[0].upper() + sentence[1:], as_json)

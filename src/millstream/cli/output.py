@@ -27,6 +27,14 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def print_answer(value: Any, sentence: str, as_json: bool) -> None:
+    """What a command did: the value for programs, else the sentence, if there is one."""
+    if as_json:
+        print_json(value)
+    elif sentence:
+        click.echo(sentence)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
     """A table on the terminal; values are printed as text, never as markup."""
     from rich.console import Console

@@ -8,7 +8,7 @@ import click
 
 from millstream import settings
 from millstream.cli.experiments import open_client
-from millstream.cli.output import json_option, print_json, print_table, show_time
+from millstream.cli.output import json_option, print_answer, print_json, print_table, show_time
 from millstream.entities import Webhook, WebhookDeliveryStatus, WebhookStatus
 
 _id_option = click.option("--webhook-id", required=True, help="The webhook.")
@@ -47,10 +47,7 @@ def create(
 ) -> None:
     """Create a webhook and print its id."""
     made = open_client().create_webhook(name, url, events, description, _read(secret_file), status)
-    if as_json:
-        print_json(made)
-    else:
-        click.echo(made.webhook_id)
+    print_answer(made, made.webhook_id, as_json)
 
 
 @webhooks.command(name="list")
@@ -105,7 +102,7 @@ def update(
         raise click.UsageError("--no-secret and --secret-file contradict each other.")
     secret = "" if no_secret else _read(secret_file)
     changed = open_client().update_webhook(webhook_id, name, description, url, events, secret, status)
-    _done(as_json, changed, f"Webhook {webhook_id} has been changed.")
+    print_answer(changed, f"Webhook {webhook_id} has been changed.", as_json)
 
 
 @webhooks.command()
@@ -114,7 +111,7 @@ def update(
 def delete(webhook_id: str, as_json: bool) -> None:
     """Remove a webhook for good."""
     open_client().delete_webhook(webhook_id)
-    _done(as_json, {"webhook_id": webhook_id}, f"Webhook {webhook_id} has been deleted.")
+    print_answer({"webhook_id": webhook_id}, f"Webhook {webhook_id} has been deleted.", as_json)
 
 
 @webhooks.command()
@@ -126,7 +123,7 @@ def test(context: click.Context, webhook_id: str, event: str | None, as_json: bo
     """Deliver an invented event at once; exit status 1 if that failed."""
     result = open_client().test_webhook(webhook_id, event)
     sentence = f"Delivered: the receiver answered with status {result.response_status}."
-    _done(as_json, result, sentence if result.success else f"Not delivered. {result.error_message}")
+    print_answer(result, sentence if result.success else f"Not delivered. {result.error_message}", as_json)
     if not result.success:
         context.exit(1)
 
@@ -159,7 +156,7 @@ def deliveries(webhook_id: str, status: str | None, max_results: int, as_json: b
 def redeliver(webhook_id: str, delivery_id: str, as_json: bool) -> None:
     """Try a delivery that has failed once more."""
     again = open_client().redeliver_webhook(webhook_id, delivery_id)
-    _done(as_json, again, f"Delivery {delivery_id} will be tried again.")
+    print_answer(again, f"Delivery {delivery_id} will be tried again.", as_json)
 
 
 @webhooks.command()
@@ -188,7 +185,7 @@ def deliver(backend_store_uri: str | None, registry_store_uri: str | None, as_js
     with open_store(registry_store_uri or backend_store_uri or settings.DEFAULT_STORE_URI) as store:
         counts = Dispatcher(SqlOutbox(store.webhooks.db), report).run_once()
     sentence = f"Delivered {counts.delivered}, given up {counts.failed}, to be tried again later {counts.postponed}."
-    _done(as_json, counts, sentence)
+    print_answer(counts, sentence, as_json)
 
 
 @webhooks.command()
@@ -198,7 +195,7 @@ def new_key(as_json: bool) -> None:
     from millstream.webhooks.secrets import new_key as make
 
     key = make()
-    _done(as_json, {"key": key}, key)
+    print_answer({"key": key}, key, as_json)
 
 
 def _read(secret_file: TextIO | None) -> str | None:
@@ -208,10 +205,3 @@ def _read(secret_file: TextIO | None) -> str | None:
 
 def _events(webhook: Webhook) -> str:
     return ", ".join(map(str, webhook.events))
-
-
-def _done(as_json: bool, answer: object, sentence: str) -> None:
-    if as_json:
-        print_json(answer)
-    else:
-        click.echo(sentence)

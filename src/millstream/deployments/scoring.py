@@ -9,8 +9,6 @@ from millstream import settings
 from millstream.errors import InvalidValue, ServerUnreachable, from_wire
 from millstream.serving.responses import PredictionsResponse
 
-_FORMS = frozenset({"dataframe_split", "dataframe_records", "instances", "inputs"})
-
 
 def predict(url: str, inputs: Any) -> PredictionsResponse:
     """
@@ -46,11 +44,18 @@ def request_body(inputs: Any) -> bytes:
     """The JSON request that asks for predictions of these inputs."""
     if inputs is None:
         raise InvalidValue("Give inputs to predict from.")
-    request = inputs if isinstance(inputs, dict) and _FORMS & inputs.keys() else _wrapped(inputs)
+    request = inputs if is_request(inputs) else _wrapped(inputs)
     try:
         return json.dumps(request, allow_nan=False, default=_plain).encode()
     except (TypeError, ValueError) as error:
         raise InvalidValue(f"The inputs cannot be written as JSON: {error}.") from None
+
+
+def is_request(inputs: Any) -> bool:
+    """Whether inputs are a whole request already."""
+    from millstream.serving.forms import DATA_KEYS
+
+    return isinstance(inputs, dict) and not inputs.keys().isdisjoint(DATA_KEYS)
 
 
 def _wrapped(inputs: Any) -> dict[str, Any]:
