@@ -9,10 +9,9 @@ import msgspec
 
 from millstream.api import experiments, logged_models, metrics, registry, runs
 from millstream.api.endpoint import Endpoint
-from millstream.artifacts import model_uris
 from millstream.entities import PROMPT_TAG, Experiment, Metric, ModelVersion, RegisteredModel, ViewType
 from millstream.errors import MillstreamError
-from millstream.migrate.source import SourceModel, SourceRegisteredModel, SourceRun
+from millstream.migrate.source import SourceModel, SourceRegisteredModel, SourceRun, logged_model_of
 
 if TYPE_CHECKING:
     from millstream.client.transport import Transport
@@ -108,8 +107,7 @@ class ServerSource:
             if version.source.startswith("models:/"):
                 asked = registry.ModelVersionName(version.name, version.version)
                 found.locations[version.version] = self._transport.call(registry.get_download_uri, asked).artifact_uri
-                if model_uris.MODEL_ID.fullmatch(version.source.removeprefix("models:/")):
-                    version.model_id = version.source.removeprefix("models:/")
+                version.model_id = version.model_id or logged_model_of(version.source)
         return found
 
     def _pages(self, endpoint: Endpoint[Req, Res], req: Req) -> Iterator[Res]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from millstream.artifacts.model_uris import MODEL_ID
 from millstream.entities import (
     Experiment,
     LoggedModel,
@@ -53,6 +54,12 @@ class SourceRegisteredModel(Struct):
     locations: dict[str, str] = field(default_factory=dict)
 
 
+def logged_model_of(source: str) -> str | None:
+    """The id of the logged model that a version's source names; None if it names anything else."""
+    found = source.removeprefix("models:/")
+    return found if found != source and MODEL_ID.fullmatch(found) else None
+
+
 def add_version(found: SourceRegisteredModel, row: Mapping[str, Any], location: str | None) -> None:
     """Add a version as MLflow's stores keep it, unless it is deleted (which is a stage there).
 
@@ -64,7 +71,6 @@ def add_version(found: SourceRegisteredModel, row: Mapping[str, Any], location: 
     if stage not in STAGES:
         return
     source = row.get("source") or ""
-    named = source.removeprefix("models:/") if source.startswith("models:/m-") and "/" not in source[8:] else None
     if location and location != source:
         found.locations[number] = location
     found.versions.append(
@@ -82,7 +88,7 @@ def add_version(found: SourceRegisteredModel, row: Mapping[str, Any], location: 
             status_message=row.get("status_message"),
             run_link=row.get("run_link") or "",
             tag_list=list(row["tags"]),
-            model_id=row.get("model_id") or named,
+            model_id=row.get("model_id") or logged_model_of(source),
         )
     )
 
