@@ -88,7 +88,7 @@ class Dispatcher:
         self._on_error = on_error
         self._most = max(1, settings.WEBHOOK_DELIVERY_MAX_WORKERS.get())
         self._condition = threading.Condition()
-        self._running: dict[int, tuple[Claimed, Attempt]] = {}
+        self._running: dict[Attempt, Claimed] = {}
         self._is_stopping = False
         self._has_news = False  # an attempt is over since the last look at the outbox
         self._thread: threading.Thread | None = None
@@ -110,8 +110,8 @@ class Dispatcher:
             self._thread.join(STOP_TIMEOUT_S)
         with self._condition:
             self._condition.wait_for(lambda: not self._running, STOP_TIMEOUT_S)
-            left = list(self._running.values())
-        for _, attempt in left:
+            left = list(self._running)
+        for attempt in left:
             attempt.cut()
         with self._condition:
             self._condition.wait_for(lambda: not self._running, STOP_TIMEOUT_S)
@@ -162,7 +162,7 @@ class Dispatcher:
         with self._condition:
             self._has_news = False
             room = self._most - len(self._running)
-            under_way = Counter(claimed.webhook for claimed, _ in self._running.values())
+            under_way = Counter(claimed.webhook for claimed in self._running.values())
         if room <= 0:
             return False
         now = _now()
@@ -181,12 +181,12 @@ class Dispatcher:
         """Raises RuntimeError if the system has no thread left; nothing is under way then."""
         attempt = Attempt(claimed.message)
         with self._condition:
-            self._running[claimed.key] = (claimed, attempt)
+            self._running[attempt] = claimed
         try:
             threading.Thread(target=self._try, args=(claimed, attempt), name="millstream-webhook", daemon=True).start()
         except RuntimeError:
             with self._condition:
-                del self._running[claimed.key]
+                del self._running[attempt]
             raise
 
     def _try(self, claimed: Claimed, attempt: Attempt) -> None:
@@ -200,7 +200,7 @@ class Dispatcher:
             self._on_error(f"Webhooks: delivery {claimed.message.delivery_id} could not be recorded.", error)
         finally:
             with self._condition:
-                self._running.pop(claimed.key, None)  # gone if its lease ended and it was claimed again meanwhile
+                del self._running[attempt]
                 self._has_news = True
                 self._condition.notify_all()
 
