@@ -62,6 +62,8 @@ def test_the_routes_of_mlflow_answer_as_mlflow_does() -> None:
     assert app.get("/version").body.decode() == VERSION
     assert app.get("/invocations").error() == (405, "METHOD_NOT_ALLOWED")
     assert app.get("/invocations").headers["allow"] == "POST, OPTIONS"
+    for verb, path in (("POS", "/invocations"), ("ET", "/ping"), ("POST", "/ping")):
+        assert asyncio.run(app.ask(verb, path, content_type="application/json")).error() == (405, "METHOD_NOT_ALLOWED")
     assert app.get("/nothing").error() == (404, "ENDPOINT_NOT_FOUND")
     assert app.score(ONE).predictions == [3.0]
 

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from millstream.cli.main import main
+from millstream.version import VERSION
 from tests.compat.servers import clean_environment, free_port
 
 SLOW_MODEL = """
@@ -476,3 +477,17 @@ def test_the_help_names_mlflows_options(capsys: pytest.CaptureFixture[str]) -> N
             main(["models", command, "--help"])
         text = capsys.readouterr().out
         assert all(option in text for option in options), command
+
+
+def test_what_is_left_to_do_at_exit_is_done_before_another_environment_takes_over(slow: Path) -> None:
+    code = (
+        "import atexit\nfrom millstream.serving import surroundings\n"
+        "atexit.register(print, 'tidied up')\n"
+        f"environment = surroundings.prepare_env({str(slow)!r}, 'local')\n"
+        "surroundings.become(environment, 'millstream.cli.main', '--version')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), timeout=60, check=True
+    )
+    tidied, version = done.stdout.splitlines()
+    assert (tidied, VERSION in version) == ("tidied up", True)

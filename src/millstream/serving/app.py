@@ -177,21 +177,22 @@ class Application:
             self._hosts.check(host)
         if get is None and path != _INVOCATIONS:
             raise EndpointNotFound("There is no such endpoint. Score with POST /invocations.")
-        allowed = "GET, HEAD, OPTIONS" if get is not None else "POST, OPTIONS"
+        allowed = _allowed(path)
         if verb == "OPTIONS":
             return self._options(peer, allowed)
         if verb not in allowed:
-            raise MethodNotAllowed(f"{verb[:20]} is not allowed here. Allowed: {allowed}.")
+            raise MethodNotAllowed(f"{verb[:20]} is not allowed here. Allowed: {', '.join(allowed)}.")
         if get is not None:
             return get()
         if not self.options.disable_security:
             self._origins.check(peer, scheme, host or b"")
         return await self._invoke(scope, receive, peer)
 
-    def _options(self, peer: Peer, allowed: str) -> _Reply:
-        headers = [(b"allow", allowed.encode())]
+    def _options(self, peer: Peer, allowed: Sequence[str]) -> _Reply:
+        verbs = ", ".join(allowed).encode()
+        headers = [(b"allow", verbs)]
         if self._origins.is_configured(peer.origin):
-            headers += [(b"access-control-allow-methods", allowed.encode()), *security.PREFLIGHT]
+            headers += [(b"access-control-allow-methods", verbs), *security.PREFLIGHT]
         return _Reply(b"", status=204, headers=headers)
 
     # ------------------------------------------------------------ scoring
@@ -265,7 +266,7 @@ class Application:
         if error.status in (429, 503):
             headers.append((b"retry-after", b"1"))
         if isinstance(error, MethodNotAllowed):
-            headers.append((b"allow", b"POST, OPTIONS" if path == _INVOCATIONS else b"GET, HEAD, OPTIONS"))
+            headers.append((b"allow", ", ".join(_allowed(path)).encode()))
         if error.status == 408:
             headers.append((b"connection", b"close"))
         text = f"{error.message} (id {request_id})" if isinstance(error, ModelFailed) else error.message
@@ -331,6 +332,10 @@ _INVOCATIONS = b"/invocations"
 _VERBS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _TEXT = b"text/plain; charset=utf-8"
 _CONTENT_TYPES = {form: form.value.encode() for form in Form}
+
+
+def _allowed(path: bytes) -> Sequence[str]:
+    return ("POST", "OPTIONS") if path == _INVOCATIONS else ("GET", "HEAD", "OPTIONS")
 
 
 def _version() -> _Reply:

@@ -147,11 +147,11 @@ def _in_process(
 ) -> bytes:
     from millstream.models.locations import fetch
 
-    environment = surroundings.prepare_env(task.model_uri, env_manager, overrides)
-    root = fetch(task.model_uri)  # what is downloaded here needs no credentials there
+    root = fetch(task.model_uri).absolute()  # once, and what is downloaded here needs no credentials there
+    environment = surroundings.prepare_env(str(root), env_manager, overrides)
     with tempfile.TemporaryDirectory(prefix="millstream-predict-") as folder:
         where = Path(folder)
-        (where / "task").write_bytes(msgspec.json.encode(msgspec.structs.replace(task, model_uri=str(root.absolute()))))
+        (where / "task").write_bytes(msgspec.json.encode(msgspec.structs.replace(task, model_uri=str(root))))
         (where / "body").write_bytes(body)
         command = [str(environment.python), "-m", "millstream.serving.prediction", folder]
         done = subprocess.run(

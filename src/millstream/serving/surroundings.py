@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -56,6 +57,7 @@ def with_pandas(spec: EnvironmentSpec) -> EnvironmentSpec:
 def become(environment: Environment, module: str, *arguments: str) -> None:
     """Run a module of ours with these arguments in the environment, in the place of this process. Does not return."""
     variables = {**environment.variables(), "MILLSTREAM_DISABLE_ENV_CREATION": "true"}
+    atexit._run_exitfuncs()  # execve does not: models that were downloaded would stay on the disk
     sys.stdout.flush()
     sys.stderr.flush()
     python = str(environment.python)

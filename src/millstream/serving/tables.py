@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from millstream.errors import BadRequest, MissingLibrary, PayloadTooLarge
@@ -69,7 +71,7 @@ def read_parquet(body: bytes, limit: int) -> pa.Table:
     pa = _pyarrow()
     from pyarrow import parquet
 
-    try:
+    with _reading(pa, "Parquet file"):
         file = parquet.ParquetFile(pa.BufferReader(body))
         meta = file.metadata
         _check_cells(meta.num_rows, meta.num_columns)
@@ -77,8 +79,6 @@ def read_parquet(body: bytes, limit: int) -> pa.Table:
         if size > limit or size < 0:
             raise _unpacked(limit)
         table = file.read()
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise BadRequest(f"The body is no Parquet file: {shown(error)}.") from None
     _check_table(table, limit)
     return table
 
@@ -100,15 +100,13 @@ def read_arrow(body: bytes, limit: int) -> pa.Table:
     stream = pa.py_buffer(body)
     if body.startswith(_FILE_MAGIC):
         stream = stream.slice(len(_FILE_MAGIC))
-    try:
+    with _reading(pa, "Arrow IPC stream"):
         _check_messages(pa, stream, limit)
         with pa.ipc.open_stream(stream) as reader:
             table = reader.read_all()
         _check_table(table, limit)
         for batch in table.to_batches():
             batch.validate(full=True)
-    except (pa.ArrowException, OSError, ValueError, OverflowError, struct.error) as error:
-        raise BadRequest(f"The body is no Arrow IPC stream: {shown(error)}.") from None
     return table
 
 
@@ -200,6 +198,15 @@ class _Flat:
 
 
 # ---------------------------------------------------------------- both
+
+
+@contextmanager
+def _reading(pa: Any, what: str) -> Iterator[None]:
+    """Let bytes that cannot be read as `what` be a BadRequest."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, OverflowError, struct.error) as error:
+        raise BadRequest(f"The body is no {what}: {shown(error)}.") from None
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
