@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 LAYERS: dict[str, frozenset[str]] = {
     "cli": frozenset(
         {
+            "projects",
             "deployments",
             "serving",
             "models",
@@ -59,6 +60,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "tracking": frozenset({"client", "media", "data", "artifacts", "api"}),
     "autologging": frozenset({"tracking", "models", "client", "data"}),
     "deployments": frozenset({"serving"}),
+    "projects": frozenset({"tracking", "environments", "client", "artifacts", "api"}),
     "serving": frozenset({"models", "environments", "asgi", "client", "artifacts", "api"}),
     "models": frozenset({"environments", "client", "artifacts", "data", "media", "api", "alias"}),
     "environments": frozenset(),
