@@ -95,6 +95,7 @@ EXAMPLES = {
     "experiments.search_datasets": lambda w: ({}, {"experiment_ids": [w.experiment]}),
     "experiments.get_overview": lambda w: ({}, {}),
     "experiments.get_keys": lambda w: ({}, {"experiment_ids": [w.experiment]}),
+    "trash.purge": lambda w: ({}, {"experiment_ids": [deleted_experiment(w)]}),
     "runs.create": lambda w: ({}, {"experiment_id": w.experiment, "start_time": 5, "tags": [{"key": "a", "value": "b"}]}),
     "runs.get": lambda w: ({}, {"run_id": w.run}),
     "runs.update": lambda w: ({}, {"run_id": w.run, "status": "FINISHED", "end_time": 9}),

@@ -1,6 +1,6 @@
 """The contract: every endpoint with its types, access right and handler. Importing this package fills `ENDPOINTS`."""
 
-from millstream.api import artifacts, experiments, logged_models, metrics, registry, runs, service, webhooks
+from millstream.api import artifacts, experiments, logged_models, metrics, registry, runs, service, trash, webhooks
 from millstream.api.endpoint import ENDPOINTS, Empty, Endpoint
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "registry",
     "runs",
     "service",
+    "trash",
     "webhooks",
 ]

@@ -46,6 +46,7 @@ from millstream.entities import (
 if TYPE_CHECKING:
     from millstream.api.artifacts import Presigned, PresignedUrl, UploadPart
     from millstream.api.logged_models import DatasetFilter, ModelOrder
+    from millstream.api.trash import Purged
 
 
 class TrackingStore(Protocol):
@@ -249,6 +250,12 @@ class WebhookStore(Protocol):
     def redeliver_webhook(self, webhook_id: str, delivery_id: str) -> WebhookDelivery: ...
 
 
+class Trash(Protocol):
+    """What was deleted, of all stores."""
+
+    def purge(self, run_ids: Sequence[str], experiment_ids: Sequence[str]) -> Purged: ...
+
+
 class ArtifactStore(Protocol):
     """Artifacts as the server sees them: by run, by logged model, and below the root of its proxy.
 
@@ -265,6 +272,10 @@ class ArtifactStore(Protocol):
     def list_model_artifacts(self, model_id: str, path: str) -> tuple[str, list[FileInfo]]: ...
     def list_proxied(self, path: str) -> list[FileInfo]: ...
     def delete_proxied(self, path: str) -> None: ...
+    def delete_own(self, location: str, object_id: str) -> None:
+        """Delete the folder of artifacts of a removed run, logged model or experiment."""
+        ...
+
     def proxied_uri(self, path: str) -> str: ...
     def run_artifact_uri(self, run_id: str, path: str) -> str: ...
     def model_artifact_uri(self, model_id: str, path: str) -> str: ...

@@ -24,28 +24,25 @@ _store_option = click.option(
 def delete_artifacts(configured: ServerArtifacts, location: str, object_id: str) -> None:
     """Delete the folder of artifacts at a stored location, if it is the object's own.
 
-    A location is text that a client once chose. So the folder has to carry the object's id, and where it lies below no
-    configured root the id must be one that nobody can guess beforehand (that of an experiment is a small number).
+    Unlike a server, which deletes below its configured roots only, its operator reaches what lies elsewhere too; the id must then
+    be one that nobody can guess beforehand (that of an experiment is a small number).
 
     Raises:
         PermissionDenied: the folder may be something else.
     """
     from millstream.artifacts import open_repository
     from millstream.artifacts.repository import SCHEMES, scheme_of
+    from millstream.server.artifact_store import own_end
 
-    own = next((end for end in (f"{object_id}/artifacts", object_id) if location.endswith("/" + end)), None)
-    if own is None:
-        raise PermissionDenied("its path does not end with the id of what it belonged to. Delete it yourself.")
+    own = own_end(location, object_id)
     try:
-        place = configured.locate(location)
+        configured.delete_own(location, object_id)
     except PermissionDenied:
         row = SCHEMES.get(scheme_of(location))
         if object_id.isdigit() or row is None or row.module == "indirect":
             raise
         root = location[: -len(own)]
         open_repository(root.rstrip("/") or root).delete(own)  # walks down from there without following links
-    else:
-        place.repository.delete(place.path)
 
 
 def _split(text: str | None) -> list[str] | None:

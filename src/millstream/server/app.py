@@ -22,7 +22,7 @@ from msgspec import Struct, field
 from millstream.api import ENDPOINTS, Empty, wire
 from millstream.api.endpoint import PROXY, Endpoint, Stream
 from millstream.api.runs import LogBatch
-from millstream.api.stores import ArtifactStore, RegistryStore, WebhookStore
+from millstream.api.stores import ArtifactStore, RegistryStore, Trash, WebhookStore
 from millstream.artifacts.storage_errors import RemoteFailed, RemoteRefused
 from millstream.asgi import security
 from millstream.asgi.body import ClientGone, Receive, Scope, Send
@@ -41,6 +41,7 @@ from millstream.server.call import Answer, Call
 from millstream.server.no_tracking import TrackingNotOffered
 from millstream.server.routes import Route, Router, policy_of
 from millstream.server.security import check_content_type
+from millstream.server.trash import ServerTrash
 
 if TYPE_CHECKING:
     from millstream.webhooks.dispatcher import Dispatcher
@@ -153,6 +154,8 @@ class Application:
             return self.artifacts
         if wanted is RegistryStore:
             return self.store.registry.for_strangers()
+        if wanted is Trash:
+            return ServerTrash(self.store.db, self.artifacts)
         return self.store.webhooks if wanted is WebhookStore else self.store
 
     # ------------------------------------------------------------ ASGI

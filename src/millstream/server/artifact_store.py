@@ -219,6 +219,17 @@ class ServerArtifacts:
         return self.locate(root)
 
     # ------------------------------------------------------------ stored locations
+    def delete_own(self, location: str, object_id: str) -> None:
+        """Delete the folder of artifacts at a stored location, if it carries the object's id and lies below a configured root.
+
+        Raises:
+            PermissionDenied: it does not.
+            MillstreamError, OSError: the store behind it refuses.
+        """
+        own_end(location, object_id)
+        place = self.locate(location)
+        place.repository.delete(place.path)
+
     def locate(self, uri: str) -> LocatedUri:
         """The place that a stored location means, if it lies below a configured root.
 
@@ -239,6 +250,17 @@ class ServerArtifacts:
             f"The artifacts are at {uri!r}, which this server does not serve. Read them there yourself, or let the operator "
             "add the location to MILLSTREAM_ALLOWED_LOCAL_ROOTS (folders) or MILLSTREAM_ALLOWED_ARTIFACT_ROOTS (URIs)."
         )
+
+
+def own_end(location: str, object_id: str) -> str:
+    """The last part of a stored location, which says by the object's id that the folder is its own.
+
+    Raises PermissionDenied if it does not: a location is text that a client once chose, and the folder may be something else.
+    """
+    for end in (f"{object_id}/artifacts", object_id):
+        if location.endswith("/" + end):
+            return end
+    raise PermissionDenied("its path does not end with the id of what it belonged to. Delete it yourself.")
 
 
 def _configured_roots() -> list[str]:
