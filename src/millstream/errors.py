@@ -294,6 +294,36 @@ class RequirementConflict(InvalidValue):
         )
 
 
+class InvalidProject(InvalidValue):
+    """A project's `MLproject` file, or what it names, is not as the format wants it.
+
+    Args:
+        file: the file, as it is to be shown.
+        reason: what is wrong and what to do, without the full stop.
+        key: the key it is about, with the keys above it: `entry_points.main.command`.
+        line: where, from 1.
+    """
+
+    def __init__(self, file: str, reason: str, key: str | None = None, line: int | None = None) -> None:
+        place = [file, *([f"line {line}"] if line is not None else []), *([f"key {key!r}"] if key else [])]
+        super().__init__(f"{', '.join(place)}: {reason}.")
+        self.file, self.key, self.line = file, key, line
+
+
+class InvalidProjectParameter(InvalidValue):
+    """A parameter of a project's entry point that is missing, or whose value cannot be used."""
+
+
+class ProjectNotFetched(MillstreamError):
+    """A project's files could not be brought here; nothing of them is kept."""
+
+    code = "INVALID_STATE"
+
+    def __init__(self, uri: str, reason: str) -> None:
+        sentence = f"The project {uri[:300]!r} cannot be fetched: {reason.strip()}"
+        super().__init__(re.sub(r"//[^/@\s]*@", "//***@", sentence))  # credentials in a URL
+
+
 class EnvironmentFailed(MillstreamError):
     """An environment could not be made; nothing of it is kept."""
 

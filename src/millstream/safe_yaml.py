@@ -15,11 +15,21 @@ MAX_NODES = 1_000_000
 """Values in a document once every alias is written out."""
 
 
-class HostileYaml(InvalidValue):
-    """YAML that is broken, or larger, deeper or other than metadata can be."""
+Lines = dict[tuple[str, ...], int]
+"""Where the keys of a document stand: the keys that lead to one, and its line, from 1. Items of lists are not among them."""
 
-    def __init__(self, what: str, reason: object) -> None:
+
+class HostileYaml(InvalidValue):
+    """YAML that is broken, or larger, deeper or other than metadata can be.
+
+    Attributes:
+        reason: what is wrong, without the document's name.
+        line: where, from 1; None if no single line is to blame.
+    """
+
+    def __init__(self, what: str, reason: object, line: int | None = None) -> None:
         super().__init__(f"{what} is not metadata in YAML: {reason}. No part of it was used.")
+        self.reason, self.line = str(reason), line
 
 
 def read_mapping(text: str, what: str) -> dict[str, Any]:
@@ -30,6 +40,18 @@ def read_mapping(text: str, what: str) -> dict[str, Any]:
     Raises:
         HostileYaml: tags that make objects, aliases that grow beyond all bounds, deep nesting, syntax errors, no mapping.
     """
+    return _read(text, what)[0]
+
+
+def read_located(text: str, what: str) -> tuple[dict[str, Any], Lines]:
+    """As `read_mapping`, with the line of each key, for errors that say where."""
+    found, node = _read(text, what)
+    lines: Lines = {}
+    _locate(node, (), lines)
+    return found, lines
+
+
+def _read(text: str, what: str) -> tuple[dict[str, Any], yaml.MappingNode]:
     import yaml
 
     if len(text) > MAX_BYTES:
@@ -47,8 +69,21 @@ def read_mapping(text: str, what: str) -> dict[str, Any]:
         finally:
             loader.dispose()
     except (yaml.YAMLError, *_OF_CONSTRUCTORS) as error:
-        raise HostileYaml(what, " ".join(str(error).split())[:300]) from None
-    return {str(key): value for key, value in found.items()}
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        raise HostileYaml(what, " ".join(str(error).split())[:300], line) from None
+    return {str(key): value for key, value in found.items()}, node
+
+
+def _locate(node: yaml.Node, above: tuple[str, ...], lines: Lines) -> None:
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                path = (*above, key.value)
+                lines[path] = key.start_mark.line + 1
+                _locate(value, path, lines)
 
 
 _OF_CONSTRUCTORS = (ValueError, TypeError, OverflowError, LookupError, AttributeError)

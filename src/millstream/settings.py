@@ -289,6 +289,30 @@ LOG_MODEL_COMPRESSION: Setting[str | None] = _setting(
 PYFUNC_INFERENCE_CONFIG: Setting[str | None] = _setting(
     "PYFUNC_INFERENCE_CONFIG", str, None, "JSON object laid over a loaded model's saved configuration.", mlflow=True
 )
+SPARK_STAGING: Setting[str | None] = _setting(
+    "SPARK_STAGING",
+    str,
+    None,
+    "Where model files pass between Spark and this program: a URI that both reach; /tmp/millstream of a cluster if unset.",
+    mlflow="DFS_TMP",
+)
+
+# ---------------------------------------------------------------- projects
+PROJECT_CACHE: Setting[str | None] = _setting(
+    "PROJECT_CACHE",
+    str,
+    None,
+    "Folder of the git repositories fetched for projects; ~/.cache/millstream/projects if unset.",
+)
+PROJECT_FETCH_TIMEOUT: Setting[float] = _setting(
+    "PROJECT_FETCH_TIMEOUT", float, 1800.0, "Seconds that one step of fetching a project may take."
+)
+PROJECT_STRICT_TYPES: Setting[bool] = _setting(
+    "PROJECT_STRICT_TYPES",
+    _boolean,
+    False,
+    "Refuse values of a project's float and int parameters that are none, rather than warn.",
+)
 
 # ---------------------------------------------------------------- environments
 ENV_ROOT: Setting[str | None] = _setting(

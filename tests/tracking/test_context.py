@@ -102,7 +102,8 @@ def test_programs_that_a_repository_configures_are_not_run(work_tree: Path, tmp_
     [
         ("https://user:pass@example.org:8443/x.git", "https://example.org:8443/x.git"),
         ("https://token@example.org/x", "https://example.org/x"),
-        ("ssh://git@example.org/x", "ssh://example.org/x"),
+        ("ssh://git@example.org/x", "ssh://git@example.org/x"),
+        ("ssh://git:pass@example.org/x", "ssh://git@example.org/x"),
         ("git@example.org:team/x.git", "git@example.org:team/x.git"),
         ("/srv/x.git", "/srv/x.git"),
     ],

@@ -8,13 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from millstream.artifacts.archives import reason_against
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models.locations import inside
-
-MAX_MEMBERS = 10_000
-MAX_RATIO = 100
-FREE_BYTES = 1 << 20
-"""What an archive may always unpack to, whatever its ratio: small texts compress well."""
 
 PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """First bytes of a pickle of protocol 2 to 5; older protocols have no mark."""
@@ -76,26 +72,18 @@ def check_zip(file: Path, kind: str, may_be_pickle: Callable[[str], bool] = lamb
     """
     with reading(file, kind), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        if len(members) > MAX_MEMBERS:
-            raise BrokenModelFile(file, kind, f"it has {len(members)} members, and {MAX_MEMBERS} is the limit")
-        total = sum(member.file_size for member in members)
-        if total > max(FREE_BYTES, MAX_RATIO * file.stat().st_size):
-            raise BrokenModelFile(file, kind, f"it unpacks to {total} bytes, over {MAX_RATIO} times its size")
-        if len({member.filename.lower() for member in members}) < len(members):
-            raise BrokenModelFile(file, kind, "it has two members of one name, and readers differ in which they take")
+        reason = reason_against(members, file.stat().st_size)
+        if reason is not None:
+            raise BrokenModelFile(file, kind, reason)
         for member in members:
-            _check_member(file, kind, archive, member, may_be_pickle)
+            if not member.is_dir() and not may_be_pickle(member.filename):
+                _refuse_pickle(file, kind, archive, member)
 
 
-def _check_member(
-    file: Path, kind: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, may_be_pickle: Callable[[str], bool]
-) -> None:
-    name = member.filename
-    if name.startswith("/") or "\\" in name or ":" in name or "\0" in name or ".." in name.split("/"):
-        raise BrokenModelFile(file, kind, f"its member {name!r} leads out of the archive")
-    if member.is_dir() or may_be_pickle(name):
-        return
+def _refuse_pickle(file: Path, kind: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     with archive.open(member) as stream:
         start = stream.read(2)
     if start in PICKLE_STARTS:
-        raise BrokenModelFile(file, kind, f"its member {name!r} is a pickle, which this format does not hold")
+        raise BrokenModelFile(
+            file, kind, f"its member {member.filename!r} is a pickle, which this format does not hold"
+        )

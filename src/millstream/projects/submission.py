@@ -71,13 +71,14 @@ class Source(Struct, frozen=True):
     """A fetched project's files.
 
     Attributes:
-        uri: as the caller gave it.
+        uri: as the caller gave it; there may be credentials in it, so it is not to be recorded.
         root: the folder of the project; for a local folder the folder itself.
         name: what the run records as its source.
         commit: of the work tree, None outside of git.
         repo_url: of the remote, None if there is none.
         branch: the asked version, if it names a branch.
         diff: uncommitted changes of a local work tree, as git prints them; empty if clean.
+        temporary: folder to remove when the run has ended (`sources.discard`), None if the files are used in place.
     """
 
     uri: str
@@ -87,6 +88,7 @@ class Source(Struct, frozen=True):
     repo_url: str | None = None
     branch: str | None = None
     diff: bytes = b""
+    temporary: Path | None = None
 
 
 class Submission(Struct, frozen=True, kw_only=True):
@@ -137,3 +139,8 @@ class SubmittedRun(ABC):
     @abstractmethod
     def cancel(self) -> None:
         """End it, and wait until it has ended."""
+
+    @property
+    def reason(self) -> str:
+        """Once it has ended: why it was not successful, in one sentence; "" if that is not known."""
+        return ""

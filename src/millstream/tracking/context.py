@@ -75,12 +75,16 @@ def _notebook_tags() -> dict[str, str]:
 def without_user_info(url: str) -> str:
     """The address of a repository without what stands before the host's `@` (`https://token@host/x`).
 
-    The `git@host:path` form is no secret and is kept.
+    The user of ssh, who is somebody's name and no secret (`git@host:path`, `ssh://git@host/path`), is kept.
     """
     if "://" not in url:
         return url
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    user_info, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url
+    user = user_info.partition(":")[0] if parts.scheme in ("ssh", "git+ssh") else ""
+    return urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
 
 
 def _main_file() -> Path | None:
