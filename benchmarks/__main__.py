@@ -29,6 +29,7 @@ from benchmarks import (
     histories,
     ingest,
     logging_calls,
+    projects,
     searching,
     serving,
     startup,
@@ -46,6 +47,7 @@ RUN: dict[str, Callable[[Bench], None]] = {
     "autolog": autolog.run,
     "serving": serving.run,
     "environments": environments.run,
+    "projects": projects.run,
 }
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 DOCS = HERE.parent / "docs" / "benchmarks.md"

@@ -104,6 +104,7 @@ MEASURES: dict[str, Measure] = {
         *_serving(),
         Measure("environment_cold", "environments", "a model's environment, made (wheels cached)", "s", ratio=5),
         Measure("environment_warm", "environments", "a model's environment, there already", "s", limit=1),
+        Measure("project_run", "projects", "`run` of a project whose command does nothing", "s", limit=0.5, ratio=8),
     )
 }  # fmt: skip
 SECTIONS = tuple(dict.fromkeys(row.section for row in MEASURES.values()))

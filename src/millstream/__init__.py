@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from millstream import errors as errors
     from millstream import exceptions as exceptions
     from millstream import models as models
+    from millstream import projects as projects
     from millstream import tracking as tracking
     from millstream.alias import as_mlflow as as_mlflow
     from millstream.alias import install_as_mlflow as install_as_mlflow
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from millstream.models.flavors import spacy as spacy
     from millstream.models.flavors import statsmodels as statsmodels
     from millstream.models.flavors import xgboost as xgboost
+    from millstream.projects.running import run as run
     from millstream.tracking import config as config
     from millstream.tracking.active import ActiveRun as ActiveRun
     from millstream.tracking.configuration import disable_system_metrics_logging as disable_system_metrics_logging
@@ -136,6 +138,7 @@ _HOMES: dict[str, str] = {
     "errors": "MillstreamError",
     "exceptions": "MlflowException",
     "media.images": "Image",
+    "projects.running": "run",
     "tracking.active": "ActiveRun",
     "tracking.configuration": "disable_system_metrics_logging doctor enable_system_metrics_logging flush flush_async_logging "
     "login set_system_metrics_node_id set_system_metrics_samples_before_logging set_system_metrics_sampling_interval",
@@ -162,8 +165,8 @@ _LOOP = ("log_metric", "log_metrics", "log_param", "log_params", "set_tag")
 
 _MODULES = frozenset(
     {
-        "artifacts", "autologging", "client", "data", "deployments", "entities", "errors", "exceptions", "models", "settings",
-        "tracking",
+        "artifacts", "autologging", "client", "data", "deployments", "entities", "errors", "exceptions", "models", "projects",
+        "settings", "tracking",
     }
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ MODULES: dict[str, str] = {
     "data": "millstream.data",
     "deployments": "millstream.deployments",
     "models": "millstream.models",
+    "projects": "millstream.projects",
     "entities": "millstream.entities",
     "environment_variables": "millstream.mlflow_names.environment_variables",
     "exceptions": "millstream.exceptions",
@@ -73,6 +74,9 @@ SUBMODULES: dict[str, str] = {
     "entities.source_type": "millstream.entities",
     "entities.view_type": "millstream.entities",
     "entities.webhook": "millstream.entities",
+    "projects.backend": "millstream.projects.plugins",
+    "projects.backend.abstract_backend": "millstream.projects.plugins",
+    "projects.submitted_run": "millstream.projects.submission",
     "pyfunc.model": "millstream.models.pyfunc.python_model",
     "store": "millstream.mlflow_names.store",
     "store.artifact": "millstream.mlflow_names.store",
@@ -100,8 +104,6 @@ SUBMODULES: dict[str, str] = {
 
 LATER: dict[str, str] = {
     "evaluate": "evaluation",
-    "projects": "projects",
-    "run": "projects",
     "sagemaker": "serving",
     **dict.fromkeys(
         (
@@ -280,6 +282,18 @@ def as_mlflow() -> Iterator[None]:
 def _taken_out() -> dict[str, ModuleType]:
     names = [name for name in sys.modules if name == "mlflow" or name.startswith("mlflow.")]
     return {name: sys.modules.pop(name) for name in names}
+
+
+def load_with_mlflow(entry: importlib.metadata.EntryPoint) -> Any:
+    """What an entry point of a plug-in names. One that imports `mlflow`, which is not installed, gets Millstream under that
+    name."""
+    try:
+        return entry.load()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "mlflow":
+            raise
+    install_as_mlflow()
+    return entry.load()
 
 
 def run_for_mlflow(act: Callable[[], _T]) -> _T:

@@ -22,9 +22,10 @@ from click.testing import CliRunner
 from millstream.cli.main import cli
 from millstream.deployments import BaseDeploymentClient, local, processes, records
 from millstream.deployments.local import LocalDeploymentClient
-from millstream.deployments.processes import Process, ServerFailed
+from millstream.deployments.processes import ServerFailed
 from millstream.deployments.records import DeploymentExists, DeploymentNotFound, EndpointNotFound
 from millstream.errors import InvalidState, InvalidValue, MillstreamError, StoreError, Unsupported
+from millstream.processes import Process
 
 Client = LocalDeploymentClient
 

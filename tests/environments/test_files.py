@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from millstream.environments import (
     write_environment,
 )
 from millstream.environments.lines import parse
+from millstream.environments.plan import plan_of
 from millstream.errors import InvalidRequirement, InvalidValue, MillstreamError, NotFound
 from millstream.version import VERSION
 
@@ -113,6 +115,7 @@ channels: [defaults]
 dependencies:
 - python=3.6.2
 - scikit-learn=0.19.1
+- cudatoolkit=9.0
 - pip<=20.2
 - pip:
   - mlflow==1.2
@@ -130,12 +133,54 @@ def test_a_model_of_mlflow_1_has_conda_alone(tmp_path: Path, caplog: pytest.LogC
     spec = EnvironmentSpec.read(root)
     assert (spec.python, lines_of(spec)) == ("3.6.2", ["mlflow==1.2", "cloudpickle==0.5.5"])
     assert [line.text for line in spec.build] == ["pip<=20.2"]
+    assert [line.text for line in spec.of_conda] == ["scikit-learn==0.19.1.*"]
     warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 1
     assert (
-        "conda.yaml lists packages of conda that pip does not install; they are left out: scikit-learn=0.19.1."
+        "conda.yaml lists packages of conda that are not known to be on PyPI; they are left out: cudatoolkit=9.0."
         in warned[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("conda", "line"),
+    [
+        ("numpy", "numpy"),
+        ("numpy=1.26", "numpy==1.26.*"),
+        ("numpy=1.26.*", "numpy==1.26.*"),
+        ("numpy==1.26.4", "numpy==1.26.4"),
+        ("numpy 1.26.4", "numpy==1.26.4"),
+        ("numpy=1.26.4=py311h64a7726_0", "numpy==1.26.4"),
+        ("numpy>=1.20,<2", "numpy>=1.20,<2"),
+        ("numpy >=1.20", "numpy>=1.20"),
+        ("numpy!=1.24", "numpy!=1.24"),
+        ("numpy=*", "numpy"),
+        ("conda-forge::pytorch=2.1", "torch==2.1.*"),
+        ("PyYAML", "pyyaml"),
+        ("matplotlib-base>=3", "matplotlib>=3"),
+        ("evil-channel::numpy", None),
+        ("cudatoolkit=11", None),
+        ("r-base", None),
+        ("openjdk=8", None),
+        ("numpy=1.20|1.21", None),
+        ("numpy[version='>=1']", None),
+        ("numpy=--index-url", None),
+        ("numpy @ https://evil.example/x.whl", None),
+    ],
+)
+def test_packages_of_conda_that_pypi_has_are_asked_for_there(conda: str, line: str | None, tmp_path: Path) -> None:
+    root = write(tmp_path, conda=f"dependencies: [{json.dumps(conda)}]\n")
+    assert [found.text for found in EnvironmentSpec.read(root).of_conda] == ([line] if line else [])
+
+
+def test_conda_itself_gets_the_packages_as_they_are_and_others_what_stands_for_them(tmp_path: Path) -> None:
+    spec = EnvironmentSpec.read(
+        write(tmp_path, conda="dependencies: [numpy=1.26, pandas, {pip: [six, pandas==2.0]}]\n")
+    )
+    assert plan_of(spec, "uv", False, ()).lines == ["numpy==1.26.*", "six", "pandas==2.0"]
+    by_conda = plan_of(spec, "conda", False, ())
+    assert by_conda.conda["dependencies"] == ["numpy=1.26", "pandas"]
+    assert by_conda.lines == ["six", "pandas==2.0"]
 
 
 def test_requirements_count_for_more_than_condas_pip_section(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ LAYERS: dict[str, frozenset[str]] = {
 }
 """Which folders a folder may import when its modules are imported. `server` is named by `cli` alone."""
 
-VOCABULARY = frozenset({"entities", "errors", "exceptions", "lazy", "safe_yaml", "settings", "version"})
+VOCABULARY = frozenset({"entities", "errors", "exceptions", "lazy", "processes", "safe_yaml", "settings", "version"})
 
 LAZY: dict[str, frozenset[str]] = {
     "cli": frozenset(),
@@ -88,6 +88,7 @@ LAZY: dict[str, frozenset[str]] = {
     "environments": frozenset({"artifacts", "models"}),  # a stored model's files; the process that loads a model
     "mlflow_names": frozenset({"artifacts", "data"}),
     "deployments": frozenset({"alias", "tracking"}),  # plug-ins that import mlflow; where models are looked for
+    "projects": frozenset({"alias"}),  # plug-ins and commands that import mlflow
     "models": frozenset(
         {"tracking", "autologging", "serving"}
     ),  # the active run; a flavor's `autolog`; an example is tried as a scoring request

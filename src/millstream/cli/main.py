@@ -13,6 +13,7 @@ from millstream.version import MLFLOW_API_VERSION, VERSION
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, attribute)
+    "run": ("projects", "run"),
     "server": ("server", "server"),
     "ui": ("server", "server"),  # MLflow's other name for it
     "experiments": ("experiments", "experiments"),

@@ -13,7 +13,7 @@ _run_option = click.option("-r", "--run-id", required=True, help="The run.")
 
 @click.group()
 def runs() -> None:
-    """List, describe, delete, restore and rewind runs."""
+    """List, describe, cancel, delete, restore and rewind runs, and wait for them."""
 
 
 @runs.command(name="list")
@@ -95,6 +95,39 @@ def restore(run_id: str, as_json: bool) -> None:
     """Take a run out of the trash."""
     open_client().restore_run(run_id)
     _done(as_json, run_id, f"Run with id {run_id} has been restored.")
+
+
+@runs.command()
+@_run_option
+@json_option
+def cancel(run_id: str, as_json: bool) -> None:
+    """End a project's run that goes on on this machine, with all that its command started."""
+    from millstream.projects import attach
+
+    run = attach(run_id, open_client().tracking_uri)
+    run.cancel()
+    status = run.get_status()
+    if as_json:
+        print_json({"run_id": run_id, "status": status})
+    else:
+        click.echo(f"Run {run_id} is {status}.")
+
+
+@runs.command()
+@_run_option
+@json_option
+def wait(run_id: str, as_json: bool) -> None:
+    """Wait for the end of a project's run; exit status 1 unless it FINISHED."""
+    from millstream.projects import attach
+
+    run = attach(run_id, open_client().tracking_uri)
+    succeeded = run.wait()
+    status = run.get_status()
+    if as_json:
+        print_json({"run_id": run_id, "status": status})
+    else:
+        click.echo(f"Run {run_id} is {status}.")
+    raise SystemExit(0 if succeeded else 1)
 
 
 @runs.command()

@@ -252,17 +252,21 @@ class Recorder:
         tags: Mapping[str, object] | None = None,
         start_time: int | None = None,
         user_id: str = "",
+        run_id: str | None = None,
     ) -> Run:
         """Start a run. One call to the server, which answers with the run.
 
         If the server does not answer, or with `MILLSTREAM_OFFLINE=1`, the id is made here, one line says so, and the run is
         created when the server can be reached (or by `millstream sync`).
+
+        Args:
+            run_id: what `new_run_id` gave; servers other than ours choose their own nevertheless.
         """
         checked = {
             name: checks.text(value, checks.MAX_TAG_VALUE, f"tag {name!r}") for name, value in (tags or {}).items()
         }
         now = time.time_ns() // 1_000_000 if start_time is None else start_time
-        run_id = secrets.token_hex(16)
+        run_id = new_run_id() if run_id is None else checks.run_id(run_id)
         is_named = experiment_id.startswith(OFFLINE_EXPERIMENT)
         item = records.NewRun(
             run_id, "" if is_named else experiment_id, experiment_id.removeprefix(OFFLINE_EXPERIMENT) if is_named else "",
@@ -481,6 +485,10 @@ class Recorder:
         self.journal.forget_after_fork()
         self.shipper.forget_after_fork()
         self._finalizer = None
+
+
+def new_run_id() -> str:
+    return secrets.token_hex(16)
 
 
 def _parts(values: Mapping[str, str], size: int) -> list[dict[str, str]]:

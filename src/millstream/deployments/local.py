@@ -20,6 +20,7 @@ from millstream.deployments import processes, records, scoring
 from millstream.deployments.base import BaseDeploymentClient, Config
 from millstream.deployments.records import Deployment, Endpoint, Folder
 from millstream.errors import InvalidState, InvalidValue
+from millstream.processes import Process
 from millstream.serving.responses import PredictionsResponse
 
 FLAVOR = "python_function"
@@ -69,7 +70,7 @@ def run_local(target: str, name: str, model_uri: str, flavor: str | None = None,
 class _Server(Struct, frozen=True):
     """A server that answers."""
 
-    process: processes.Process
+    process: Process
     url: str
     log: str
 

@@ -96,28 +96,17 @@ def load(target_uri: str) -> Plugin:
 
 
 def _module(scheme: str) -> ModuleType:
+    from millstream.alias import load_with_mlflow
+
     for group in GROUPS:
         for entry in importlib.metadata.entry_points(group=group, name=scheme):
             try:
-                return cast(ModuleType, _with_mlflow(entry))
+                return cast(ModuleType, load_with_mlflow(entry))
             except Exception as error:
                 raise BrokenPlugin(scheme, f"importing {entry.value} failed: {error}.") from error
     if scheme in BUILT_IN:
         return importlib.import_module(BUILT_IN[scheme])
     raise NoPlugin(scheme)
-
-
-def _with_mlflow(entry: importlib.metadata.EntryPoint) -> Any:
-    """The module of an entry point. One that imports `mlflow`, which is not installed, gets Millstream under that name."""
-    try:
-        return entry.load()
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "mlflow":
-            raise
-    from millstream.alias import install_as_mlflow
-
-    install_as_mlflow()
-    return entry.load()
 
 
 def _is_client(value: Any) -> bool:

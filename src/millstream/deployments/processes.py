@@ -1,22 +1,15 @@
-"""Scoring servers that outlive whoever starts them: how to start one, whether it lives, how to end it."""
+"""Scoring servers that outlive whoever starts them: how to start one, and whether it answers."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from millstream.errors import MillstreamError
-
-STOP_TIMEOUT_S = 20.0
-"""How long a server may answer what it has begun; longer than it takes itself (`asgi.processes.GRACE_S`)."""
+from millstream.processes import Process, start
 
 PING_TIMEOUT_S = 2.0
 _POLL_S = 0.05
@@ -31,55 +24,6 @@ class ServerFailed(MillstreamError):
 
     def __init__(self, reason: str, log: str) -> None:
         super().__init__(f"The scoring server {reason}. Its log ends with:\n{log.strip()[-_LOG_TAIL:]}")
-
-
-class Process(Struct, frozen=True):
-    """A process, told from a later one that gets its number by the time it started."""
-
-    pid: int
-    started: float  # seconds since the epoch
-
-    def is_alive(self) -> bool:
-        import psutil
-
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)  # if it is our own child, and has ended
-        try:
-            found = psutil.Process(self.pid)
-            return abs(found.create_time() - self.started) < 1 and found.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    def stop(self) -> None:
-        """End it and what it started: politely, after a while by force."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            deadline = time.monotonic() + STOP_TIMEOUT_S
-            if not self.is_alive():
-                return
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)  # it leads a session of its own
-            while self.is_alive() and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
-
-
-def start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Process:
-    """Start a process in a session of its own, its output in a fresh file for the owner alone."""
-    import psutil
-
-    log.unlink(missing_ok=True)
-    write = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    pid = os.posix_spawn(  # not Popen, which wants to be waited for
-        command[0],
-        list(command),
-        dict(environment),
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), write, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
-    return Process(pid, psutil.Process(pid).create_time())
 
 
 def start_server(

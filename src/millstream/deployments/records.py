@@ -24,8 +24,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from millstream.deployments.processes import Process
 from millstream.errors import AlreadyExists, InvalidValue, NotFound, StoreError
+from millstream.processes import Process
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 R = TypeVar("R", bound=Struct)

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
+from millstream.environments.conda_names import pypi_line
 from millstream.environments.yaml_files import read_mapping
 from millstream.errors import InvalidValue
 
@@ -51,24 +54,41 @@ def conda_pip_lines(content: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def conda_packages(content: Mapping[str, Any], origin: str) -> tuple[str, list[str], list[str]]:
-    """Python's version (""), the lines of pip, setuptools and wheel, and the texts of all other packages."""
-    python, build, skipped = "", [], []
+class CondaPackages(Struct):
+    """What a conda environment lists beside its pip section.
+
+    Attributes:
+        python: its version; "" if none is asked for.
+        build: lines for pip, setuptools and wheel.
+        lines: lines for the packages that PyPI has too (see `conda_names`).
+        skipped: the texts of all others.
+    """
+
+    python: str = ""
+    build: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def conda_packages(content: Mapping[str, Any], origin: str) -> CondaPackages:
+    """The packages of a conda environment, as far as pip understands them."""
+    found = CondaPackages()
     for text in _texts(content):
         spec = _SPEC.fullmatch(text.strip())
         name = spec["name"].lower() if spec else ""
         if spec is None or name not in ("python", *BUILD_TOOLS):
-            skipped.append(text[:100])
+            line = pypi_line(text)
+            (found.skipped if line is None else found.lines).append(text[:100] if line is None else line)
             continue
         version = spec["version"].removesuffix(".*").removesuffix("*").rstrip(".")
         if name == "python":
             if version and (spec["operator"] in ("!=", "<", ">") or not PYTHON_VERSION.fullmatch(version)):
                 raise InvalidValue(f"{origin}: Python is given as {text[:80]!r}; write it as 'python=3.11'.")
-            python = version
+            found.python = version
         elif version:
             operator = "==" if spec["operator"] == "=" else spec["operator"]
-            build.append(f"{name}{operator}{version}")
-    return python, build, skipped
+            found.build.append(f"{name}{operator}{version}")
+    return found
 
 
 def _texts(content: Mapping[str, Any]) -> Iterable[str]:

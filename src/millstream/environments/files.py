@@ -37,7 +37,8 @@ def write_environment(root: Path, requirements: Requirements) -> None:
         conda = default_conda_env(pip)
     else:
         conda = _with_pip(requirements.conda_env, pip)
-        given, tools, _ = conda_packages(conda, "conda_env")
+        packages = conda_packages(conda, "conda_env")
+        given, tools = packages.python, packages.build
         python = given or python
         build = tools or build
     (root / CONDA).write_text(_yaml(conda), encoding="utf-8")

@@ -71,7 +71,8 @@ def plan_of(spec: EnvironmentSpec, manager: Manager, install_millstream: bool, o
     replaced = parse(overrides, "the overriding requirements").lines
     names = {line.name for line in replaced if line.name}
     met = {OURS, *OFFICIAL} if install_millstream else set()
-    chosen = [line for line in spec.lines if line.name not in names | met]
+    asked_for = spec.lines if manager == "conda" else (*spec.of_conda, *spec.lines)
+    chosen = [line for line in asked_for if line.name not in names | met]
     merged = merge([*chosen, *replaced])
     lines = [_absolute(line, spec.folder) for line in merged]
     constraints = [line.text for line in spec.constraints if line.name not in met]

@@ -39,6 +39,7 @@ class EnvironmentSpec(Struct, frozen=True):
         folder: what relative paths in `lines` are relative to.
         conda: the conda environment, if there is one; for the managers that are conda.
         writer: the version of Millstream that wrote the model; "" for other writers.
+        of_conda: requirements that stand for the packages of `conda`; for the managers that are not conda.
     """
 
     python: str
@@ -48,6 +49,7 @@ class EnvironmentSpec(Struct, frozen=True):
     folder: Path = Path()
     conda: dict[str, Any] | None = None
     writer: str = ""
+    of_conda: tuple[Line, ...] = ()
 
     @classmethod
     def read(cls, model_root: str | Path) -> EnvironmentSpec:
@@ -85,11 +87,25 @@ class EnvironmentSpec(Struct, frozen=True):
 
     @classmethod
     def from_requirements(
-        cls, lines: Iterable[str], python: str = "", *, folder: Path | None = None
+        cls, lines: Iterable[str], python: str = "", *, folder: Path | None = None, within: Path | None = None
     ) -> EnvironmentSpec:
-        """From requirement lines of the caller's own; relative paths are relative to `folder`, else the working directory."""
+        """From requirement lines; relative paths are relative to `folder`, else the working directory.
+
+        `within` is for somebody else's lines: the folder that they may not lead out of.
+        """
         base = Path.cwd() if folder is None else folder
-        return cls(python, *_merged(parse(lines, folder=base)), folder=base)
+        return cls(python, *_merged(parse(lines, folder=base, within=within)), folder=base)
+
+    @classmethod
+    def from_pyproject(cls, root: Path) -> EnvironmentSpec | None:
+        """From pyproject.toml, and uv.lock if there is one, as somebody else may have written them; see `pyproject`.
+
+        None if pyproject.toml describes no project, but configures tools alone.
+        """
+        from millstream.environments.pyproject import read_pyproject
+
+        found = read_pyproject(root)
+        return None if found is None else cls.from_requirements(found.lines, found.python, folder=root, within=root)
 
     @classmethod
     def from_python_env(cls, path: Path, *, within: Path | None = None) -> EnvironmentSpec:
@@ -109,19 +125,22 @@ class EnvironmentSpec(Struct, frozen=True):
 
     @classmethod
     def from_conda(cls, path: Path, *, within: Path | None = None) -> EnvironmentSpec:
-        """From a conda environment: Python's version, the build tools and the pip section.
+        """From a conda environment: Python's version, the build tools, the pip section, and the packages that PyPI has too.
 
-        Other packages of conda have no counterpart that could be told from their name; one warning lists them.
+        What else conda has cannot be told from its name; one warning lists it.
         """
         content = read_mapping(path)
+        packages = conda_packages(content, path.name)
         parsed = parse(conda_pip_lines(content), path.name, folder=path.parent, within=within)
-        python, build, skipped = conda_packages(content, path.name)
-        if skipped:
+        named = {line.name for line in parsed.lines}
+        of_conda = tuple(line for line in parse(packages.lines, path.name).lines if line.name not in named)
+        if packages.skipped:
             logger.warning(
-                "%s lists packages of conda that pip does not install; they are left out: %s. Use the manager conda, or name "
-                "them in its pip section.", path.name, ", ".join(skipped),
+                "%s lists packages of conda that are not known to be on PyPI; they are left out: %s. Use the manager conda, or "
+                "name them in its pip section.", path.name, ", ".join(packages.skipped),
             )  # fmt: skip
-        return cls(python, *_merged(parsed), parse(build, path.name).lines, path.parent, content)
+        build = parse(packages.build, path.name).lines
+        return cls(packages.python, *_merged(parsed), build, path.parent, content, of_conda=of_conda)
 
 
 def _writer(path: Path) -> str:

@@ -1,0 +1,43 @@
+"""Ends a run whose runner was killed: `python -m millstream.projects.ending`, told on stdin by the run's supervisor."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+REASON = "The process that ran it was killed."
+
+
+class Abandoned(Struct, frozen=True):
+    """A run that nobody will end.
+
+    Attributes:
+        output: folder of what its command has printed (see `output.Kept`).
+    """
+
+    run_id: str
+    tracking_uri: str
+    output: str
+
+
+def main() -> None:
+    from millstream.entities import RunStatus
+    from millstream.errors import NotFound
+    from millstream.projects import record
+
+    abandoned = msgspec.json.decode(sys.stdin.buffer.read(), type=Abandoned)
+    folder = Path(abandoned.output)
+    try:
+        record.end(abandoned.tracking_uri, abandoned.run_id, RunStatus.FAILED, REASON, folder)
+    except NotFound:  # killed before the run was made
+        pass
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The environment that a project's command runs in: what its files ask for, prepared, or the running one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from millstream.projects import output, record
+from millstream.projects.submission import EnvironmentManager, Project, Submission
+
+if TYPE_CHECKING:
+    from millstream.environments import Environment, EnvironmentSpec
+
+AS_MLFLOW = Path(__file__).parent / "as_mlflow"
+"""Goes on PYTHONPATH, so that scripts that say `import mlflow` log to the run that was made for them."""
+
+_LOWEST_PYTHON = (3, 11)
+"""What Millstream itself runs on; in older environments the command has what the project asks for alone."""
+
+
+def chosen_manager(given: EnvironmentManager | None) -> EnvironmentManager:
+    """Who makes the environment: as given, else uv, or virtualenv where there is no uv."""
+    from millstream.environments.tools import find_uv
+
+    return given or ("uv" if find_uv() else "virtualenv")
+
+
+def spec_of(project: Project) -> EnvironmentSpec:
+    """What the project asks for: the file that its MLproject names or python_env.yaml or conda.yaml; without them uv.lock,
+    pyproject.toml or requirements.txt; without those nothing.
+
+    Raises InvalidValue, InvalidRequirement and the like for a file that no environment is made from.
+    """
+    from millstream.environments import EnvironmentSpec
+
+    root = project.root
+    if project.python_env is not None:
+        return EnvironmentSpec.from_python_env(project.python_env, within=root)
+    if project.conda_env is not None:
+        return EnvironmentSpec.from_conda(project.conda_env, within=root)
+    if (root / "pyproject.toml").is_file():
+        found = EnvironmentSpec.from_pyproject(root)
+        if found is not None:
+            return found
+    lines = ["-r requirements.txt"] if (root / "requirements.txt").is_file() else []
+    return EnvironmentSpec.from_requirements(lines, folder=root, within=root)
+
+
+def prepare(project: Project, manager: EnvironmentManager) -> Environment:
+    """The project's environment, from the cache that models use too, or newly made; with Millstream in it where it can be."""
+    from millstream import environments
+
+    if manager == "local":
+        return environments.prepare(environments.EnvironmentSpec("", ()), "local")
+    spec = spec_of(project)
+    return environments.prepare(spec, manager, install_millstream=_takes_millstream(spec))
+
+
+def prepare_for(submission: Submission) -> Environment:
+    """The environment of a run, with words on its progress; the run records which it is."""
+    manager = chosen_manager(submission.environment_manager)
+    began = time.monotonic()
+    if manager != "local":
+        output.say(f"Environment: {manager} ...")
+    prepared = prepare(submission.project, manager)
+    if prepared.key:
+        how = "from the cache" if prepared.was_cached else f"made in {time.monotonic() - began:.1f} s"
+        output.say(f"Environment: {prepared.key}, {how}.")
+        record.note(submission, **{record.ENVIRONMENT_KEY_TAG: prepared.key})
+    return prepared
+
+
+def key_of(project: Project, manager: EnvironmentManager) -> str:
+    """What tells the environment from others without making it; of the local one, all that is installed in it."""
+    from millstream import environments
+    from millstream.environments.installed import installed_distributions, python_version
+
+    if manager == "local":
+        return "\n".join(["local", python_version(), *installed_distributions()])
+    spec = spec_of(project)
+    return environments.environment_key(spec, manager, install_millstream=_takes_millstream(spec))
+
+
+def _takes_millstream(spec: EnvironmentSpec) -> bool:
+    asked = tuple(int(part) for part in spec.python.split(".")[:2]) if spec.python else ()
+    return asked >= _LOWEST_PYTHON[: len(asked)]
+
+
+def command_variables(environment: Environment, run: Mapping[str, str]) -> dict[str, str]:
+    """All environment variables of a command: those of this process, of the environment, and of its run."""
+    found = {**environment.variables(), **run}
+    if environment.manager == "local":  # `python` means the running interpreter, also when it is not on the PATH
+        found["PATH"] = os.pathsep.join(filter(None, [str(environment.python.parent), found.get("PATH", "")]))
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, [found.get("PYTHONPATH", ""), str(AS_MLFLOW)]))
+    found.setdefault("PYTHONUNBUFFERED", "1")  # what it prints is shown when it prints it
+    return found
