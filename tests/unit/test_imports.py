@@ -18,7 +18,7 @@ HEAVY = frozenset(
     {
         "numpy", "pandas", "polars", "pyarrow", "sqlalchemy", "alembic", "uvicorn", "httptools", "uvloop",
         "fsspec", "urllib3", "click", "rich", "psutil", "yaml", "matplotlib", "plotly", "PIL", "torch", "pyspark",
-        "datasets", "tensorflow", "sklearn", "pynvml", "IPython", "nacl",
+        "datasets", "tensorflow", "sklearn", "pynvml", "IPython", "nacl", "kubernetes", "databricks",
     }
 )  # fmt: skip
 """Third-party modules; what `MAY_IMPORT` does not allow is imported inside of functions."""
@@ -76,7 +76,9 @@ LAYERS: dict[str, frozenset[str]] = {
 }
 """Which folders a folder may import when its modules are imported. `server` is named by `cli` alone."""
 
-VOCABULARY = frozenset({"entities", "errors", "exceptions", "lazy", "processes", "safe_yaml", "settings", "version"})
+VOCABULARY = frozenset(
+    {"entities", "errors", "exceptions", "images", "lazy", "processes", "safe_yaml", "settings", "version"}
+)
 
 LAZY: dict[str, frozenset[str]] = {
     "cli": frozenset(),

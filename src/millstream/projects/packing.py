@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import io
 import os
 import secrets
 import stat
@@ -15,11 +16,14 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import Struct
 
 from millstream.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 MAX_BYTES = 1 << 30
 MAX_FILES = 10_000
@@ -188,13 +192,16 @@ def _target(root: Path, name: str) -> str:
     return os.path.relpath(target, os.path.join(top, os.path.dirname(name)))
 
 
-class _Hashed:
+class _Hashed(io.RawIOBase):
     """Writes through, and keeps the digest of what passed."""
 
     def __init__(self, out: gzip.GzipFile) -> None:
         self._out = out
         self.digest = hashlib.sha256()
 
-    def write(self, data: bytes) -> int:
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
         self.digest.update(data)
         return self._out.write(data)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from millstream.errors import InvalidValue, MillstreamError, MissingLibrary
+from millstream import images
+from millstream.errors import InvalidValue
 from millstream.serving import surroundings
 
 MODEL_PATH = "/opt/ml/model"
@@ -25,8 +25,6 @@ DEFAULT_NAME = "mlflow-pyfunc"
 DEFAULT_FOLDER = "mlflow-dockerfile"
 _PYTHON = "3.11"
 _CONDA_BASE = "condaforge/miniforge3:latest"
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9._/:-]{0,254}")
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
 _NEEDS_JAVA = frozenset({"h2o", "spark", "johnsnowlabs", "mleap"})
 _NEEDS_OPENMP = frozenset({"lightgbm", "paddle"})
@@ -114,9 +112,7 @@ def _plan(
     python = EnvironmentSpec.read(root).python if root is not None else ""
     manager = {"conda": "conda", "uv": "uv", "virtualenv": "uv"}.get(env_manager or "local", "local")
     version = python if _VERSION.fullmatch(python) else _PYTHON
-    base = base_image or (_CONDA_BASE if manager == "conda" else f"python:{version}-slim")
-    if not _IMAGE.fullmatch(base):
-        raise InvalidValue(f"{base!r} is no name of an image.")
+    base = images.check_reference(base_image or (_CONDA_BASE if manager == "conda" else f"python:{version}-slim"))
     packages = ["libgomp1"] if flavors & _NEEDS_OPENMP or root is None else []
     if install_java or (install_java is None and flavors & _NEEDS_JAVA):
         packages.append("default-jre-headless")
@@ -179,17 +175,12 @@ def build_docker(
 
     Raises:
         InvalidValue: `name` is no name of an image.
-        MissingLibrary: there is no command docker. MillstreamError: it failed.
+        MissingDocker: there is no command docker. DockerFailed: it failed.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidValue(f"{name!r} is no name of an image: lower-case letters, digits, and . _ - / : within.")
-    docker = shutil.which("docker")
-    if docker is None:
-        raise MissingLibrary("docker", "Building an image", "see https://docs.docker.com/get-docker/")
+    images.check_name(name)
+    images.program("Building an image")
     with tempfile.TemporaryDirectory(prefix="millstream-image-") as folder:
         generate_dockerfile(
             model_uri, folder, env_manager, mlflow_home, install_java, install_mlflow, base_image, trust=trust
         )
-        done = subprocess.run([docker, "build", "-t", name, folder], check=False)
-    if done.returncode:
-        raise MillstreamError(f"docker build ended with status {done.returncode}; it says why above.")
+        images.build(name, Path(folder))
