@@ -70,7 +70,7 @@ def _read(text: str, what: str) -> tuple[dict[str, Any], yaml.MappingNode]:
             loader.dispose()
     except (yaml.YAMLError, *_OF_CONSTRUCTORS) as error:
         mark = getattr(error, "problem_mark", None)
-        line = None if mark is None else mark.line + 1
+        line = None if mark is None else min(mark.line, text.count("\n")) + 1
         raise HostileYaml(what, " ".join(str(error).split())[:300], line) from None
     return {str(key): value for key, value in found.items()}, node
 

@@ -144,12 +144,12 @@ def _list(git: _Git, url: str, version: str | None) -> dict[str, str]:
 
 
 def _has(git: _Git, repository: Path, commit: str) -> bool:
-    return git.succeeds("-C", str(repository), "rev-parse", "--quiet", "--verify", f"refs/millstream/{commit}")
+    return git.succeeds(*_at(repository), "rev-parse", "--quiet", "--verify", f"refs/millstream/{commit}")
 
 
 def _fetch(git: _Git, repository: Path, url: str, refs: Sequence[str]) -> str:
     """Bring the first ref and only that, or where the server does not give single commits the others; its commit."""
-    inside = ["-C", str(repository)]
+    inside = _at(repository)
     incoming = "refs/incoming"
     first, *others = refs
     fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--force"]

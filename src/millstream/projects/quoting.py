@@ -44,7 +44,7 @@ def fill(pieces: Sequence[str | Slot]) -> str:
     """The line: text as it is, values quoted. Raises Unquotable for the first value that cannot be."""
     reader = _Reader()
     line = []
-    for piece in pieces:
+    for piece in _joined(pieces):
         if isinstance(piece, str):
             reader.read(piece)
             line.append(piece)
@@ -55,6 +55,17 @@ def fill(pieces: Sequence[str | Slot]) -> str:
         line.append(shlex.quote(piece.value) if place is None else piece.value)
         reader.pass_value()
     return "".join(line)
+
+
+def _joined(pieces: Sequence[str | Slot]) -> list[str | Slot]:
+    """With texts that follow each other as one, so that `$` and `{` are seen together."""
+    joined: list[str | Slot] = []
+    for piece in pieces:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
 
 
 _LOST = "lost"

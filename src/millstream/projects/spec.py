@@ -93,6 +93,7 @@ class _Reader:
         name = content.get("name")
         if name is not None and not isinstance(name, str | int | float):
             raise self.error(("name",), "a name is a text")
+        job = self._spark_job(content)
         project = Project(
             self.root,
             name=None if name is None else self._text(("name",), name),
@@ -100,9 +101,9 @@ class _Reader:
             python_env=self._named_file("python_env", content),
             conda_env=self._named_file("conda_env", content),
             docker=self._docker(content.get("docker_env")),
-            databricks_spark_job=self._spark_job(content),
+            databricks_spark_job=job,
         )
-        if environments or project.databricks_spark_job is not None:
+        if environments or job is not None:
             return project
         return _by_convention(project, self.root)
 
