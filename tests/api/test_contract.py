@@ -1,7 +1,9 @@
 """The endpoint table, walked: every endpoint answers, refuses, is guarded and is documented."""
 
+import io
 import json
 import uuid
+import zipfile
 from urllib.parse import urlencode
 
 import pytest
@@ -284,6 +286,7 @@ def test_streams_move_bytes(name, world):
     model_root = f"{world.experiment}/models/{world.model}/artifacts"
     upload = "/api/2.0/mlflow-artifacts/artifacts/"
     assert world.server.ask("PUT", f"{upload}{model_root}/MLmodel", b"flavors: {}").status == 200
+    assert world.server.ask("PUT", f"{upload}{folder}/p.html", b"hello").status == 200
     paths = {
         "artifacts.download": f"{upload}{folder}/a/b.txt",
         "artifacts.upload": f"{upload}{folder}/c.txt",
@@ -291,12 +294,17 @@ def test_streams_move_bytes(name, world):
         "artifacts.upload_artifact": f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={world.run}&path=d.txt",
         "logged_models.get_file": f"/ajax-api/2.0/mlflow/logged-models/{world.model}/artifacts/files?artifact_file_path=MLmodel",
         "registry.get_file": f"/model-versions/get-artifact?name={registered(world)}&version=1&path=b.txt",
+        "artifacts.get_archive": f"/api/2.0/millstream/artifacts/zip?run_id={world.run}&path=a",
+        "artifacts.get_page": f"/api/2.0/millstream/artifacts/page?run_id={world.run}&path=p.html",
     }
     reply = world.server.ask(row.verb, paths[name], b"bytes" if row.stream is Stream.UPLOAD else None)
     assert reply.status == 200, reply.body
-    assert reply.body == {"logged_models.get_file": b"flavors: {}"}.get(
-        name, b"" if row.stream is Stream.UPLOAD else b"hello"
-    )
+    if row.stream is Stream.ARCHIVE:
+        assert zipfile.ZipFile(io.BytesIO(reply.body)).read("b.txt") == b"hello"
+    else:
+        assert reply.body == {"logged_models.get_file": b"flavors: {}"}.get(
+            name, b"" if row.stream is Stream.UPLOAD else b"hello"
+        )
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["cross-origin-resource-policy"] == "same-origin"
 

@@ -95,6 +95,7 @@ def test_changes_are_known_up_to_a_bound_and_beyond_it_anything_may_have_changed
 
 def test_a_folder_comes_as_a_zip_file(world):
     reply = world.server.get(f"/api/2.0/millstream/artifacts/zip?run_id={world.run}")
+    assert reply.headers["content-disposition"] == f"attachment; filename*=UTF-8''{world.run}.zip"
     archive = zipfile.ZipFile(io.BytesIO(reply.body))
     assert archive.testzip() is None
     assert archive.read("a/b.txt") == b"hello"

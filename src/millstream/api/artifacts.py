@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from millstream.api.endpoint import AJAX_ONLY, PROXY, ROOT, Empty, Stream, endpoint
+from millstream.api.endpoint import AJAX_ONLY, MILLSTREAM, PROXY, ROOT, Empty, Stream, endpoint
 from millstream.api.stores import ArtifactStore
 from millstream.entities import FileInfo, Int64
 
@@ -95,6 +95,14 @@ class GetArtifact(Struct, omit_defaults=True):
     run_id: str
     path: str
     run_uuid: str = ""
+
+
+class OwnedArtifact(Struct, omit_defaults=True):
+    """A place in the artifacts of a run or of a logged model, one of which is named."""
+
+    run_id: str = ""
+    model_id: str = ""
+    path: str = ""
 
 
 class UploadArtifact(Struct, omit_defaults=True):
@@ -196,3 +204,15 @@ def get_artifact(store: ArtifactStore, req: GetArtifact) -> str:
 def upload_artifact(store: ArtifactStore, req: UploadArtifact) -> str:
     """Upload of 1 byte to 10 MB from the UI; its input is in the query string."""
     return store.run_artifact_uri(req.run_uuid, req.path)
+
+
+@endpoint("GET", "artifacts/zip", access="run:read", prefixes=MILLSTREAM, stream=Stream.ARCHIVE)
+def get_archive(store: ArtifactStore, req: OwnedArtifact) -> str:
+    """A folder of a run's or a logged model's artifacts as one zip file, made while it is sent."""
+    return store.owned_uri(req.run_id, req.model_id, req.path)
+
+
+@endpoint("GET", "artifacts/page", access="run:read", prefixes=MILLSTREAM, stream=Stream.PAGE)
+def get_page(store: ArtifactStore, req: OwnedArtifact) -> str:
+    """An HTML file of a run or a logged model, to be shown with its scripts in a sandbox without network."""
+    return store.owned_uri(req.run_id, req.model_id, req.path)

@@ -49,6 +49,8 @@ class Stream(StrEnum):
 
     UPLOAD = "upload"
     DOWNLOAD = "download"
+    ARCHIVE = "archive"  # a folder as a zip file, made while it is sent
+    PAGE = "page"  # HTML, which may run its scripts in a sandbox
 
 
 class Empty(Struct):

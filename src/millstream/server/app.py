@@ -118,12 +118,11 @@ class Application:
         self.router = Router([*self._endpoint_routes(), *self._own_routes()])
 
     def _own_routes(self) -> list[Route]:
-        from millstream.server import archives, live, pages, service, ui_files
+        from millstream.server import live, pages, service, ui_files
 
         return [
             *service.routes(self),
             *live.routes(self),
-            *archives.routes(self),
             *ui_files.routes(self),
             *pages.routes(self),
         ]
@@ -417,20 +416,24 @@ def _read_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) -> 
 
 
 def _stream_target(app: Application, endpoint: Endpoint[Any, Any], store: Any) -> Callable[[Call], Any]:
-    is_upload = endpoint.stream is Stream.UPLOAD
     is_proxied = endpoint.prefixes == PROXY  # the handler checks a path and reads nothing
     minimum = 1 if endpoint.name == "artifacts.upload_artifact" else 0
 
     async def answer(call: Call) -> None:
-        from millstream.server import streams
+        from millstream.server import archives, streams
 
         req = wire.parse_request(endpoint, call.query, b"", call.path_params)
         uri = endpoint.handler(store, req) if is_proxied else await app.in_thread(lambda: endpoint.handler(store, req))
         send = _adding(call, app._common, app._origins.answer_headers(call.peer))
-        if is_upload:
-            await streams.upload(call.scope, call.receive, send, uri, limit=endpoint.body_limit, minimum=minimum)
-        else:
-            await streams.download(call.scope, call.receive, send, uri)
+        match endpoint.stream:
+            case Stream.UPLOAD:
+                await streams.upload(call.scope, call.receive, send, uri, limit=endpoint.body_limit, minimum=minimum)
+            case Stream.DOWNLOAD:
+                await streams.download(call.scope, call.receive, send, uri)
+            case Stream.ARCHIVE:
+                await archives.send_archive(send, uri)
+            case Stream.PAGE:
+                await archives.send_page(send, uri)
 
     return answer
 

@@ -15,24 +15,20 @@ from urllib.parse import quote
 
 from millstream.artifacts import paths
 from millstream.artifacts.repository import Repository
+from millstream.asgi.body import Send
 from millstream.errors import InvalidValue
-from millstream.server.artifact_store import LocatedUri, ServerArtifacts
-from millstream.server.call import Call
-from millstream.server.routes import Route
-from millstream.server.security import BodyKind, Policy
+from millstream.server.artifact_store import LocatedUri, located
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from millstream.asgi.security import Headers
-    from millstream.server.app import Application
 
 BLOCK_BYTES = 256 << 10
 MAX_PAGE_BYTES = 32 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of all entries: stores do not agree on when a file was made."""
 
-_READ = Policy("run:read", BodyKind.NONE, 0, False)
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="archives")
 
 SANDBOX = (
@@ -43,52 +39,23 @@ SANDBOX = (
 `log_figure` links to."""
 
 
-def routes(app: Application) -> list[Route]:
-    async def archive(call: Call) -> None:
-        await _send_archive(app, call)
-
-    async def page(call: Call) -> None:
-        await _send_page(app, call)
-
-    return [
-        Route("archives.archive", "GET", "/api/2.0/millstream/artifacts/zip", archive, _READ),
-        Route("archives.page", "GET", "/api/2.0/millstream/artifacts/page", page, _READ),
-    ]
-
-
-def _place(app: Application, call: Call, path: str) -> LocatedUri:
-    """What `run_id` or `model_id`, and `path`, name. Raises MillstreamError."""
-    fields = dict(call.query)
-    run_id, model_id = fields.get("run_id", ""), fields.get("model_id", "")
-    if bool(run_id) == bool(model_id):
-        raise InvalidValue("Give run_id or model_id.")
-    artifacts = app.artifacts
-    assert isinstance(artifacts, ServerArtifacts)
-    if path:
-        return artifacts.run_artifact_uri(run_id, path) if run_id else artifacts.model_artifact_uri(model_id, path)
-    root, _ = artifacts.list_run_artifacts(run_id, "") if run_id else artifacts.list_model_artifacts(model_id, "")
-    return artifacts.locate(root)
-
-
-async def _send_archive(app: Application, call: Call) -> None:
-    path = dict(call.query).get("path", "").strip("/")
-    place = await app.artifact_reads.run(lambda: _place(app, call, path))
-    name = (path.rsplit("/", 1)[-1] or dict(call.query).get("run_id") or "model") + ".zip"
-    blocks = entries(place.repository, place.path)
+async def send_archive(send: Send, uri: str) -> None:
+    """Answer with all files of a folder in one zip file, which is called as the folder (that of all artifacts: as their owner)."""
+    folder = located(uri)
+    name = (folder.path.removesuffix("/artifacts").rsplit("/", 1)[-1] or "artifacts") + ".zip"
+    blocks = entries(folder.repository, folder.path)
     loop = asyncio.get_running_loop()
     block = await loop.run_in_executor(_threads, next, blocks, b"")
     headers: Headers = [
         (b"content-type", b"application/zip"),
         (b"content-disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}".encode()),
         (b"cache-control", b"no-store"),
-        *app.common_headers,
     ]
-    call.has_started, call.status = True, 200
-    await call.send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     while block:
-        await call.send({"type": "http.response.body", "body": block, "more_body": True})
+        await send({"type": "http.response.body", "body": block, "more_body": True})
         block = await loop.run_in_executor(_threads, next, blocks, b"")
-    await call.send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def entries(repository: Repository, folder: str) -> Iterator[bytes]:
@@ -138,32 +105,32 @@ class _Pipe(io.RawIOBase):
         return block
 
 
-async def _send_page(app: Application, call: Call) -> None:
-    path = dict(call.query).get("path", "")
-    if not path.lower().endswith((".html", ".htm")):
+async def send_page(send: Send, uri: str) -> None:
+    """Answer with an HTML file, in a sandbox.
+
+    Raises:
+        InvalidValue: it is not called HTML, or is too large to be shown.
+    """
+    file = located(uri)
+    if not file.path.lower().endswith((".html", ".htm")):
         raise InvalidValue("Only HTML files are shown with their scripts.")
-
-    def read() -> bytes:
-        place = _place(app, call, path)
-        source = place.repository.source(place.path)
-        try:
-            if source.size > MAX_PAGE_BYTES:
-                raise InvalidValue(
-                    f"The page has {source.size} bytes; at most {MAX_PAGE_BYTES} are shown. Download it."
-                )
-            return source.read(0, source.size)
-        finally:
-            source.close()
-
-    body = await app.artifact_reads.run(read)
+    body = await asyncio.get_running_loop().run_in_executor(_threads, _read_page, file)
     headers: Headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-security-policy", SANDBOX),
         (b"referrer-policy", b"no-referrer"),
         (b"cache-control", b"no-store"),
         (b"content-length", str(len(body)).encode()),
-        *app.common_headers,
     ]
-    call.has_started, call.status = True, 200
-    await call.send({"type": "http.response.start", "status": 200, "headers": headers})
-    await call.send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _read_page(file: LocatedUri) -> bytes:
+    source = file.repository.source(file.path)
+    try:
+        if source.size > MAX_PAGE_BYTES:
+            raise InvalidValue(f"The page has {source.size} bytes; at most {MAX_PAGE_BYTES} are shown. Download it.")
+        return source.read(0, source.size)
+    finally:
+        source.close()

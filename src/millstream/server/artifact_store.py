@@ -61,6 +61,13 @@ class LocatedUri(str):
         return LocatedUri(self.repository, paths.join(self.path, path))
 
 
+def located(uri: str) -> LocatedUri:
+    """The text that a handler gave, as the checked place that it is. Raises TypeError if nobody has checked it."""
+    if not isinstance(uri, LocatedUri):
+        raise TypeError("only what ServerArtifacts has located and checked is served")
+    return uri
+
+
 class ServerArtifacts:
     """Implements `millstream.api.stores.ArtifactStore`.
 
@@ -126,6 +133,12 @@ class ServerArtifacts:
         if self._registry is None:
             raise Unavailable("This server has no model registry. Ask the one that the model is registered at.")
         return self.locate(self._registry.get_artifact_root(name, version)).below(checked)
+
+    def owned_uri(self, run_id: str, model_id: str, path: str) -> LocatedUri:
+        checked = paths.check_folder(path)
+        if bool(run_id) == bool(model_id):
+            raise InvalidValue("Give run_id or model_id.")
+        return self.locate(self._run_root(run_id) if run_id else self._model_root(model_id)).below(checked)
 
     def _run_root(self, run_id: str) -> str:
         return self._store.get_run(run_id).info.artifact_uri or ""

@@ -20,6 +20,11 @@ _ERROR = {
     "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}},
 }
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT_TYPES = {
+    Stream.DOWNLOAD: "application/octet-stream",
+    Stream.ARCHIVE: "application/zip",
+    Stream.PAGE: "text/html",
+}
 
 
 @functools.cache
@@ -109,10 +114,10 @@ def _body(schema: dict[str, Any], ref: dict[str, Any], in_path: list[str]) -> di
 
 
 def _answer(row: Endpoint[Any, Any], names: dict[Any, Any]) -> dict[str, Any]:
-    if row.stream is Stream.DOWNLOAD:
-        return {"description": "The file.", "content": {"application/octet-stream": _BYTES}}
     if row.stream is Stream.UPLOAD:
         return {"description": "Stored."}
+    if row.stream is not None:
+        return {"description": "The file.", "content": {_CONTENT_TYPES[row.stream]: _BYTES}}
     return {"description": "Done.", "content": {"application/json": {"schema": names[row.response]}}}
 
 

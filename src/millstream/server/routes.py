@@ -46,7 +46,7 @@ def policy_of(endpoint: Endpoint[Any, Any], verb: str) -> Policy:
     """The policy of an endpoint under one of its verbs."""
     if endpoint.stream is Stream.UPLOAD:
         return Policy(endpoint.access, BodyKind.RAW, endpoint.body_limit, True)
-    if endpoint.stream is Stream.DOWNLOAD:
+    if endpoint.stream is not None:
         return Policy(endpoint.access, BodyKind.NONE, 0, False)
     return Policy(endpoint.access, BodyKind.JSON, endpoint.body_limit, verb != "GET")
 

@@ -30,7 +30,7 @@ from millstream.artifacts.local import LocalRepository, LocalSink, open_root
 from millstream.artifacts.paths import ArtifactPath
 from millstream.artifacts.repository import Sink, Source
 from millstream.errors import BadRequest, InvalidValue, MillstreamError
-from millstream.server.artifact_store import LocatedUri
+from millstream.server.artifact_store import LocatedUri, located
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
@@ -71,7 +71,7 @@ async def upload(
     Raises:
         MillstreamError: nothing was stored, and nothing answered.
     """
-    target = _located(uri)
+    target = located(uri)
     expected = _content_length(scope)
     if expected is not None and expected > limit:
         raise InvalidValue(f"The upload has {expected} bytes; at most {limit} are taken here.")
@@ -315,7 +315,7 @@ async def download(scope: Scope, receive: Receive, send: Send, uri: str) -> None
     Raises:
         MillstreamError: there is no such file, it is a folder, or its store does not answer; nothing was answered.
     """
-    target = _located(uri)
+    target = located(uri)
     headers = dict(scope["headers"])
     reply = await _in_thread(_open_reply, target, headers, scope["method"] == "HEAD")
     source = reply.source
@@ -481,12 +481,6 @@ def _parse_range(text: str, size: int) -> tuple[int, int] | str | None:
 
 
 # ---------------------------------------------------------------- common
-
-
-def _located(uri: str) -> LocatedUri:
-    if not isinstance(uri, LocatedUri):
-        raise TypeError("streams serve only what ServerArtifacts has located and checked")
-    return uri
 
 
 def _content_length(scope: Scope) -> int | None:
