@@ -10,6 +10,8 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from millstream.errors import NotFound
+
 # ---------------------------------------------------------------- experiments
 
 
@@ -38,6 +40,38 @@ def test_an_experiment_is_made_renamed_deleted_and_restored(page, world):
     page.get_by_role("button", name="Restore renamed").click()
     expect(page.get_by_role("button", name="Restore renamed")).to_have_count(0)
     assert world.client.get_experiment_by_name("renamed").lifecycle_stage == "active"
+
+
+def test_an_experiment_in_the_trash_is_deleted_for_good_after_a_question(page, world):
+    experiment = world.client.create_experiment("doomed")
+    run = world.client.create_run(experiment).info.run_id
+    world.client.log_text(run, "gone soon", "file.txt")
+    world.client.delete_experiment(experiment)
+    page.goto("/trash")
+    page.get_by_role("button", name="Delete for good doomed").click()
+    dialog = page.get_by_role("dialog", name="Delete doomed for good?")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert world.client.get_experiment(experiment).lifecycle_stage == "deleted"
+    page.get_by_role("button", name="Delete for good doomed").click()
+    dialog.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("doomed deleted for good")).to_be_visible()
+    expect(page.get_by_role("button", name="Restore doomed")).to_have_count(0)
+    with pytest.raises(NotFound, match="No experiment"):
+        world.client.get_experiment(experiment)
+
+
+def test_runs_in_the_trash_are_deleted_for_good_together(page, world):
+    runs = [world.client.create_run("0", run_name=f"doomed-{number}").info.run_id for number in range(2)]
+    for run in runs:
+        world.client.delete_run(run)
+    page.goto("/trash")
+    section = page.get_by_role("region", name="Runs of experiments that are not deleted")
+    section.get_by_role("button", name="Delete these 2 for good").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+    expect(section.get_by_text("None")).to_be_visible()
+    for run in runs:
+        with pytest.raises(NotFound, match="No run"):
+            world.client.get_run(run)
 
 
 def test_a_name_that_is_taken_is_said_in_the_dialog(page, problems):
@@ -299,6 +333,18 @@ def test_a_lost_connection_is_one_quiet_word_and_the_page_stays(page, problems):
     expect(page.get_by_role("link", name="resnet")).to_be_visible()
     page.unroute("**/api/2.0/millstream/live")
     expect(page.locator("[data-state=live]")).to_be_visible()
+    problems.clear()
+
+
+def test_a_page_whose_script_is_gone_from_an_updated_server_is_loaded_again(page, problems):
+    page.goto("/")
+    page.get_by_role("link", name="resnet").wait_for()
+    page.evaluate("window.isOld = true")
+    page.route("**/ModelsPage-*.js", lambda route: route.fulfill(status=404), times=1)
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    expect(page.get_by_role("link", name="churn")).to_be_visible()
+    assert page.evaluate("window.isOld") is None
     problems.clear()
 
 

@@ -212,6 +212,20 @@ export interface components {
             readonly value?: string;
         };
         /**
+         * Purged
+         * @description What is gone for good, and what is not.
+         */
+        readonly Purged: {
+            /** @default [] */
+            readonly experiment_ids?: readonly string[];
+            /** @default [] */
+            readonly kept?: readonly string[];
+            /** @default [] */
+            readonly left_behind?: readonly string[];
+            /** @default [] */
+            readonly run_ids?: readonly string[];
+        };
+        /**
          * RegisteredModel
          * @description A name under which versions are counted. `latest_versions` holds the newest of each stage that has any.
          */

@@ -13,6 +13,7 @@ export type SeriesSummary = Schemas["SeriesSummary"];
 export type LoggedModel = Schemas["LoggedModel"];
 export type RegisteredModel = Schemas["RegisteredModel"];
 export type ModelVersion = Schemas["ModelVersion"];
+export type Purged = Schemas["Purged"];
 export type RegistryChange = NonNullable<Schemas["HistoryPage"]["changes"]>[number];
 
 export type RunId = string;

@@ -1,111 +1,84 @@
-/** What was deleted and can be brought back. */
+/** What was deleted: it can be brought back, or removed for good. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Dialog } from "@/components/Dialog";
 import { ErrorView } from "@/components/ErrorView";
 import { Code, Skeleton, Time, Trail } from "@/components/parts";
-import { act } from "@/components/Toasts";
+import { say } from "@/components/Toasts";
+import { toRow } from "@/core/columns";
 import { overview, restoreExperiment } from "@/queries/experiments";
 import { restoreRuns, runPages } from "@/queries/runs";
-import styles from "./TrashPage.module.css";
+import { type Doomed, purge } from "@/queries/trash";
+import { type Item, TrashTable } from "./TrashTable";
 
 export default function TrashPage() {
   const { data: gone, error, refetch } = useQuery(overview("DELETED_ONLY"));
   const { data: active } = useQuery(overview());
+  const [asked, setAsked] = useState<{ kind: keyof Doomed; items: readonly Item[] } | null>(null);
   const ids = (active ?? []).slice(0, 100).map((each) => each.experiment.experiment_id);
   const runs = useInfiniteQuery(
     runPages({ ids, filter: "", order: "attributes.start_time DESC", view: "DELETED_ONLY" }),
   );
   if (error && !gone) return <ErrorView error={error} reset={() => void refetch()} />;
   if (!gone) return <Skeleton />;
-  const deleted = runs.data?.pages.flatMap((page) => page.runs) ?? [];
+  const names = new Map(active?.map(({ experiment }) => [experiment.experiment_id, experiment.name]));
+  const deleted = runs.data?.pages.flatMap((page) => page.runs.map(toRow)) ?? [];
   return (
     <div className="page">
       <Trail parts={[{ label: "Trash" }]} />
       <h1>Trash</h1>
-      <p className="muted">What is here can be restored until an operator empties the trash:</p>
+      <p className="muted">What is here can be restored until it is deleted for good, here or by an operator:</p>
       <Code>millstream gc --older-than 30d</Code>
-      <h2>Experiments</h2>
-      {gone.length === 0 ? (
-        <p className="muted">None</p>
-      ) : (
-        <table className="table">
-          <thead>
-            <tr>
-              <th>Name</th>
-              <th>Deleted</th>
-              <th>
-                <span className="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {gone.map(({ experiment }) => (
-              <tr key={experiment.experiment_id}>
-                <td title={experiment.name}>{experiment.name}</td>
-                <td>
-                  <Time at={experiment.last_update_time} />
-                </td>
-                <td className={styles.acts}>
-                  <button
-                    type="button"
-                    className="button"
-                    onClick={() =>
-                      void act(() => restoreExperiment(experiment.experiment_id), `${experiment.name} is back`)
-                    }
-                  >
-                    Restore<span className="visually-hidden"> {experiment.name}</span>
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-      <h2>Runs of experiments that are not deleted</h2>
-      {deleted.length === 0 ? (
-        <p className="muted">None</p>
-      ) : (
-        <table className="table">
-          <thead>
-            <tr>
-              <th>Run</th>
-              <th>Experiment</th>
-              <th>Started</th>
-              <th>
-                <span className="visually-hidden">Actions</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {deleted.map((run) => (
-              <tr key={run.info.run_id}>
-                <td>{run.info.run_name || run.info.run_id}</td>
-                <td>
-                  {active?.find((each) => each.experiment.experiment_id === run.info.experiment_id)?.experiment.name}
-                </td>
-                <td>
-                  <Time at={run.info.start_time} />
-                </td>
-                <td className={styles.acts}>
-                  <button
-                    type="button"
-                    className="button"
-                    onClick={() =>
-                      void act(() => restoreRuns([run.info.run_id]), `${run.info.run_name ?? "The run"} is back`)
-                    }
-                  >
-                    Restore<span className="visually-hidden"> {run.info.run_name}</span>
-                  </button>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      <TrashTable
+        title="Experiments"
+        headings={["Name", "Deleted"]}
+        items={gone.map(({ experiment }) => ({
+          id: experiment.experiment_id,
+          name: experiment.name,
+          cells: [<Time key="deleted" at={experiment.last_update_time} />],
+        }))}
+        restore={restoreExperiment}
+        purge={(items) => setAsked({ kind: "experiments", items })}
+      />
+      <TrashTable
+        title="Runs of experiments that are not deleted"
+        headings={["Run", "Experiment", "Started"]}
+        items={deleted.map(({ id, name, run: { info } }) => ({
+          id,
+          name,
+          cells: [names.get(info.experiment_id ?? ""), <Time key="started" at={info.start_time} />],
+        }))}
+        restore={(id) => restoreRuns([id])}
+        purge={(items) => setAsked({ kind: "runs", items })}
+      />
       {runs.hasNextPage && (
         <button type="button" className="button" onClick={() => void runs.fetchNextPage()}>
           Show more
         </button>
       )}
+      {asked && <PurgeDialog {...asked} close={() => setAsked(null)} />}
     </div>
+  );
+}
+
+function PurgeDialog({ kind, items, close }: { kind: keyof Doomed; items: readonly Item[]; close: () => void }) {
+  const what = items.length === 1 ? items[0]?.name : `${items.length} ${kind}`;
+  return (
+    <Dialog
+      title={`Delete ${what} for good?`}
+      action="Delete for good"
+      isDangerous
+      onClose={close}
+      onAct={async () => {
+        const stays = await purge({ runs: [], experiments: [], [kind]: items.map((item) => item.id) });
+        if (stays.length === 0) say(`${what} deleted for good`);
+        else say(stays.join(" "), { isError: true });
+      }}
+    >
+      <p>
+        Metrics, params, tags and files go too, and all runs of an experiment with it. Nothing of this can be restored.
+        What a registered version has its files in stays.
+      </p>
+    </Dialog>
   );
 }
