@@ -135,6 +135,16 @@ export function valueIn(row: Row, id: ColumnId): string | number | null {
   return textOf(row, id) || null;
 }
 
+const LONG = { m: "metrics", p: "params", t: "tags" };
+
+/** The columns of a file of runs: the id, then those that are shown, under the names that a search has for them. */
+export const fileColumns = (ids: readonly ColumnId[]): { id: ColumnId; name: string }[] => [
+  { id: "id", name: "run_id" },
+  ...ids
+    .filter((id) => id !== "id")
+    .map((id) => ({ id, name: id[1] === "." ? `${LONG[id[0] as keyof typeof LONG]}.${id.slice(2)}` : id })),
+];
+
 /** A CSV file of rows; cells that a spreadsheet would run are quoted as text. */
 export function rowsToCsv(rows: readonly Row[], ids: readonly ColumnId[]): string {
   const quote = (value: string | number | null) => {
@@ -143,17 +153,7 @@ export function rowsToCsv(rows: readonly Row[], ids: readonly ColumnId[]): strin
     const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const head = [
-    "run_id",
-    ...ids
-      .filter((id) => id !== "id")
-      .map((id) =>
-        id.length > 1 && id[1] === "."
-          ? `${{ m: "metrics", p: "params", t: "tags" }[id[0] as "m" | "p" | "t"]}.${id.slice(2)}`
-          : id,
-      ),
-  ];
-  const cells = (row: Row) =>
-    [row.id, ...ids.filter((id) => id !== "id").map((id) => valueIn(row, id))].map(quote).join(",");
-  return [head.map(quote).join(","), ...rows.map(cells), ""].join("\n");
+  const columns = fileColumns(ids);
+  const cells = (row: Row) => columns.map(({ id }) => quote(valueIn(row, id))).join(",");
+  return [columns.map(({ name }) => quote(name)).join(","), ...rows.map(cells), ""].join("\n");
 }

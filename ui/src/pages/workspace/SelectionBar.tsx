@@ -65,6 +65,9 @@ export function SelectionBar({
       >
         JSON
       </button>
+      <button type="button" className="button" onClick={() => void act(() => saveParquet(rows, columns), "Saved")}>
+        Parquet
+      </button>
       <button type="button" className="button" data-kind="danger" onClick={() => setAsked("delete")}>
         Move to the trash
       </button>
@@ -115,6 +118,11 @@ export function SelectionBar({
       )}
     </div>
   );
+}
+
+async function saveParquet(rows: readonly Row[], columns: readonly ColumnId[]): Promise<void> {
+  const { rowsToParquet } = await import("@/core/parquet");
+  saveAs("runs.parquet", rowsToParquet(rows, columns), "application/vnd.apache.parquet");
 }
 
 const untagColors = (rows: readonly Row[]) =>
