@@ -4,6 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 FLAVORS_VENV := .venv-flavors
+SPARK_VENV := .venv-spark
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
@@ -12,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 .DEFAULT_GOAL := help
 NPM := $(BIN)/python hatch_build.py
 
-.PHONY: ui ui-check ui-types screenshots browser help demo test check format bench bench-ui test-crash test-compat test-loggers test-flavors test-mariadb test-soak test-old-pandas golden-models docs clean
+.PHONY: ui ui-check ui-types screenshots browser help demo demo-spark test check format bench bench-ui test-crash test-compat test-loggers test-flavors test-spark java test-mariadb test-soak test-old-pandas golden-models docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,8 +37,17 @@ $(FLAVORS_VENV)/.ready: $(UV) pyproject.toml
 	$(UV) pip install --quiet --compile-bytecode --python $(FLAVORS_VENV)/bin/python -e . --group test --group flavors
 	@touch $@
 
+# Spark has pandas below 3 and jars of half a GB, so an environment of its own.
+$(SPARK_VENV)/.ready: $(UV) pyproject.toml
+	$(PYTHON) -m venv $(SPARK_VENV)
+	$(UV) pip install --quiet --compile-bytecode --python $(SPARK_VENV)/bin/python -e . --group spark
+	@touch $@
+
 demo: $(VENV)/.demo ## Train a real sweep, search it, serve it (ARGS=--once ends by itself)
 	$(BIN)/python examples/demo.py $(ARGS)
+
+demo-spark: $(SPARK_VENV)/.ready java ## Train on Spark as a project, on this machine and on a cluster of two workers
+	$(SPARK_VENV)/bin/python -m tests.spark.cluster -- $(SPARK_VENV)/bin/python examples/spark_demo.py $(ARGS)
 
 ui: $(VENV)/.test ## Build the pages for browsers, if their sources changed
 	$(NPM)
@@ -86,6 +96,12 @@ test-flavors: $(FLAVORS_VENV)/.ready ## All model flavors, PyTorch, Keras and sp
 	PATH="$(abspath $(BIN)):$$PATH" KERAS_BACKEND=torch $(FLAVORS_VENV)/bin/python -m pytest tests/models/flavors tests/autologging \
 		--all-flavors -n 2 --dist loadfile $(ARGS)
 
+java: ## Install Java for the tests of Spark (Debian, when root)
+	@command -v java >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless; } || echo "No Java: the tests of Spark will be skipped, and say so."
+
+test-spark: $(SPARK_VENV)/.ready java ## Models, functions and jobs in a real Spark, both ways with MLflow 3.17
+	PATH="$(abspath $(BIN)):$$PATH" $(SPARK_VENV)/bin/python -m pytest tests/spark tests/models/flavors -k "spark or Spark" $(ARGS)
+
 test-mariadb: $(VENV)/.test ## The tests of the store and of webhooks on MariaDB (installs Debian's package when root)
 	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; }
 	$(PYTEST) tests/store tests/webhooks --mariadb $(ARGS)
@@ -100,4 +116,4 @@ docs: $(VENV)/.test ## Print the parts of docs/ that are made from tables in the
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove what these commands made
-	rm -rf $(VENV) $(FLAVORS_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data
+	rm -rf $(VENV) $(FLAVORS_VENV) $(SPARK_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-data

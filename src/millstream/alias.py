@@ -108,7 +108,7 @@ LATER: dict[str, str] = {
     **dict.fromkeys(
         (
             "catboost", "fastai", "gluon", "h2o", "johnsnowlabs", "mleap", "paddle", "pmdarima", "prophet",
-            "sentence_transformers", "shap", "spark", "tensorflow", "transformers",
+            "sentence_transformers", "shap", "tensorflow", "transformers",
         ),
         "further flavors",
     ),

@@ -23,6 +23,9 @@ load_for_pyfunc(root, entry, section, *, trust, model_config) -> object
     Where `predict` takes another object than `load` gives; `section` is {} in a file without the flavor's own section.
 requirements_of(section) -> distributions
     Requirements besides `FLAVOR.requirements`, by what was written (sklearn's skops or cloudpickle).
+modules_of(model) -> names of modules
+    What loading the model imports besides the library. Where a flavor knows that, the model is not loaded in a process of its own
+    to see what it requires.
 
 The last line of a flavor file makes its public functions: `save_model, log_model, ... = FLAVOR.functions()`.
 """
@@ -77,6 +80,8 @@ class Flavor(Struct, frozen=True):
     """Whether `predict` takes the model as it was given to `save_model`; if not, it is loaded to try its example."""
     saves_with_example: bool = False
     """Whether `save` takes `input_example` as well, to trace the model with."""
+    saves_with_location: bool = False
+    """Whether `save` takes `location` as well: the URI that the folder goes to when it is logged, None when it is saved."""
     infers_signature: bool = True
     """Whether a missing signature is inferred from the example."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from millstream.models.datatypes import ANY, Array, DataType, Inexpressible, Object, Property, Type
+from millstream.models.datatypes import ANY, Array, DataType, Inexpressible, Object, Property, SparkMLVector, Type
 from millstream.models.inference import merged
 from millstream.models.types import ColSpec, Schema
 
@@ -94,6 +94,8 @@ def type_of_spark(data_type: Any) -> Type:
     kind = data_type.typeName()
     if kind in _SPARK:
         return _SPARK[kind]
+    if kind == "vectorudt":
+        return SparkMLVector()
     if kind == "array":
         return Array(type_of_spark(data_type.elementType))
     if kind == "struct" and data_type.fields:

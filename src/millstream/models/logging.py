@@ -49,9 +49,12 @@ class Logging(Struct, kw_only=True):
 def log(flavor: Flavor, model: Any, *, options: dict[str, Any], **given: Any) -> ModelInfo:
     """`log_model` of a flavor."""
     wanted, rest = split(given)
-    return log_content(
-        saving.FlavorContent(flavor, model, options, rest.get("input_example")), wanted, saving.Given(**rest)
-    )
+
+    def write(path: Path, metadata: Model) -> Model:
+        content = saving.FlavorContent(flavor, model, options, rest.get("input_example"), metadata.artifact_path)
+        return saving.write(path, content, saving.Given(**rest, mlflow_model=metadata))
+
+    return store(write, wanted)
 
 
 def split(given: dict[str, Any]) -> tuple[Logging, dict[str, Any]]:

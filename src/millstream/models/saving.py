@@ -12,7 +12,8 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -70,6 +71,10 @@ class Content(Protocol):
         """What predicts, to try the example with, after `write`; None if the model is not run while it is saved."""
         ...
 
+    def modules(self) -> Sequence[str] | None:
+        """What loading it imports besides `requirements`; None if that has to be seen by loading it."""
+        ...
+
     @property
     def infers_signature(self) -> bool: ...
 
@@ -105,7 +110,6 @@ def write(path: str | os.PathLike[str], content: Content, given: Given) -> Model
         InvalidValue: the folder holds something, arguments exclude each other, or the model cannot be saved.
     """
     from millstream.environments import Requirements, write_environment
-    from millstream.environments.inference import infer_requirements
 
     _refuse_exclusive(given)
     metadata = given.mlflow_model if given.mlflow_model is not None else Model()
@@ -125,11 +129,24 @@ def write(path: str | os.PathLike[str], content: Content, given: Given) -> Model
             conda_env=given.conda_env,
             pip_requirements=given.pip_requirements,
             extra_pip_requirements=given.extra_pip_requirements,
-            inferred=lambda: infer_requirements(root, content.flavor, content.requirements()),
+            inferred=lambda: _requirements(root, content),
         )
         _remove_caches(root)
         write_environment(root, requirements)
     return metadata
+
+
+def _requirements(root: Path, content: Content) -> list[str]:
+    """What the model needs, if the caller does not say it."""
+    from millstream.environments.inference import infer_requirements
+    from millstream.environments.installed import distributions_of, pinned
+
+    modules = content.modules()
+    if modules is None:
+        return infer_requirements(root, content.flavor, content.requirements())
+    files = [getattr(sys.modules.get(name), "__file__", None) for name in modules]
+    found = distributions_of([file for file in files if file is not None])
+    return sorted({pinned(name) for name in (*content.requirements(), *found.values())})
 
 
 def _refuse_exclusive(given: Given) -> None:
@@ -289,12 +306,15 @@ def python_function(loader_module: str, code: str | None = None, **keys: Any) ->
 class FlavorContent:
     """A model of one of the flavors."""
 
-    def __init__(self, flavor: Flavor, model: Any, options: dict[str, Any], example: Any) -> None:
+    def __init__(
+        self, flavor: Flavor, model: Any, options: dict[str, Any], example: Any, location: str | None = None
+    ) -> None:
         self._flavor = flavor
         self._module = flavor.module()
         self._model = model
         self._options = {key: value for key, value in options.items() if value is not None}
         self._example = {"input_example": example} if flavor.saves_with_example else {}
+        self._location = {"location": location} if flavor.saves_with_location else {}
         self._section: dict[str, Any] = {}
         self._entry: dict[str, Any] | None = None
         self._implementation: Implementation | None = None
@@ -314,7 +334,7 @@ class FlavorContent:
             own(self._model, signature, **self._options)
 
     def write(self, root: Path) -> None:
-        self._section = self._module.save(self._model, root, **self._options, **self._example)
+        self._section = self._module.save(self._model, root, **self._options, **self._example, **self._location)
         self._entry = python_function_entry(self._module, self._section, self._options, self._model)
 
     def sections(self, code: str | None) -> dict[str, dict[str, Any]]:
@@ -325,6 +345,10 @@ class FlavorContent:
 
     def requirements(self) -> Sequence[str]:
         return section_requirements(self._module, self._section)
+
+    def modules(self) -> Sequence[str] | None:
+        own: Callable[[Any], Sequence[str]] | None = getattr(self._module, "modules_of", None)
+        return None if own is None else own(self._model)
 
     def hinted_signature(self, example: Any) -> ModelSignature | None:
         return None

@@ -272,8 +272,8 @@ assert not {"sklearn", "xgboost", "numpy", "pandas"} & set(sys.modules)
 def test_flavors_known_by_name_only_say_so() -> None:
     with pytest.raises(flavors.FlavorNotSupported, match="h2o"):
         flavors.flavor_module("h2o")
-    with pytest.raises(flavors.FlavorNotSupported, match="spark"):
-        flavors.by_loader_module("mlflow.spark")
+    with pytest.raises(flavors.FlavorNotSupported, match="fastai"):
+        flavors.by_loader_module("mlflow.fastai")
     with pytest.raises(InvalidValue, match="nonsense"):
         flavors.flavor("nonsense")
     assert flavors.by_loader_module("millstream.sklearn") == flavors.by_loader_module("mlflow.sklearn") == "sklearn"

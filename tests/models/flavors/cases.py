@@ -6,6 +6,7 @@ Imported by Millstream's tests and, in its own environment, by the official pack
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -539,7 +540,87 @@ PYTHON = (
     ),
 )
 
-CASES = {case.name: case for case in (*SKLEARN, *BOOSTING, *STATSMODELS, *ONNX, *PYTORCH, *FURTHER, *PYTHON)}
+# ---------------------------------------------------------------- Spark
+
+
+def spark_session() -> Any:
+    """The one session of this process, on this machine."""
+    os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
+    from pyspark.sql import SparkSession
+
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.driver.memory": "1g",
+        "spark.sql.warehouse.dir": f"/tmp/ms-spark-warehouse-{os.getpid()}",
+    }
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _spark_frame() -> Any:
+    inputs, target = _frame()
+    return spark_session().createDataFrame(inputs.assign(label=target.astype(float)))
+
+
+def _spark_pipeline() -> tuple[Any, Any]:
+    from pyspark.ml import Pipeline
+    from pyspark.ml.classification import LogisticRegression
+    from pyspark.ml.feature import StandardScaler, VectorAssembler
+
+    columns = list(_frame()[0].columns)
+    stages = [
+        VectorAssembler(inputCols=columns, outputCol="assembled"),
+        StandardScaler(inputCol="assembled", outputCol="features"),
+        LogisticRegression(maxIter=5),
+    ]
+    return Pipeline(stages=stages).fit(_spark_frame()), _example()
+
+
+def _spark_bucketizer() -> tuple[Any, Any]:
+    from pyspark.ml.feature import Bucketizer
+
+    column = _frame()[0].columns[0]
+    splits = [-float("inf"), 5.0, 6.0, float("inf")]
+    return Bucketizer(splits=splits, inputCol=column, outputCol="bucket"), _example()[[column]]
+
+
+def _spark_native(column: str) -> Callable[[Any, Any], Any]:
+    def native(model: Any, example: Any) -> Any:
+        return [row[0] for row in model.transform(spark_session().createDataFrame(example)).select(column).collect()]
+
+    return native
+
+
+SPARK = (
+    Case(
+        "spark pipeline",
+        "spark",
+        "pyspark",
+        _spark_pipeline,
+        _spark_native("prediction"),
+        {"model_data": "sparkml", "model_class": "pyspark.ml.pipeline.PipelineModel"},
+        ("sparkml/metadata/_SUCCESS",),
+        old=False,
+    ),
+    Case(
+        "spark transformer",
+        "spark",
+        "pyspark",
+        _spark_bucketizer,
+        _spark_native("bucket"),
+        {"model_data": "sparkml", "model_class": "pyspark.ml.pipeline.PipelineModel"},
+        ("sparkml/metadata/_SUCCESS",),
+        old=False,
+    ),
+)
+
+CASES = {case.name: case for case in (*SKLEARN, *BOOSTING, *STATSMODELS, *ONNX, *PYTORCH, *FURTHER, *SPARK, *PYTHON)}
 
 
 def plain(value: Any) -> Any:

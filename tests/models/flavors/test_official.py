@@ -22,7 +22,8 @@ from tests.compat.servers import clean_environment
 from tests.models.flavors.cases import plain, same
 from tests.models.flavors.conftest import INSTALLED, Saved
 
-ALWAYS = ("sklearn", "sklearn forest", "sklearn pickled", "xgboost booster", "xgboost classifier", "python callable", "python model")  # fmt: skip
+ALWAYS = ("sklearn", "sklearn forest", "sklearn pickled", "xgboost booster", "xgboost classifier", "python callable", "python model", "spark pipeline",
+          "spark transformer")  # fmt: skip
 SCRIPT = Path(__file__).with_name("official.py")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:keras.*", "ignore::DeprecationWarning:torch.*")

@@ -16,14 +16,14 @@ from millstream.models.flavor import Flavor, FlavorModule, class_name
 FLAVORS = MappingProxyType(
     {
         name: f"millstream.models.flavors.{name}"
-        for name in ("sklearn", "xgboost", "lightgbm", "statsmodels", "onnx", "pytorch", "keras", "spacy")
+        for name in ("sklearn", "xgboost", "lightgbm", "statsmodels", "onnx", "pytorch", "keras", "spacy", "spark")
     }
 )
 """Name of a flavor to its module."""
 
 NOT_YET = frozenset(
     {"catboost", "crate", "diviner", "fastai", "gluon", "h2o", "johnsnowlabs", "mleap", "paddle", "pmdarima", "prophet",
-     "sentence_transformers", "spark", "tensorflow", "transformers"}
+     "sentence_transformers", "tensorflow", "transformers"}
 )  # fmt: skip
 """Flavors that model files in the wild have and that are not read yet."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from millstream.models.pyfunc.saving import add_to_model as add_to_model
     from millstream.models.pyfunc.saving import log_model as log_model
     from millstream.models.pyfunc.saving import save_model as save_model
+    from millstream.models.spark.functions import spark_udf as spark_udf
 
 __getattr__, __dir__, _lazy = lazy.names(
     __name__,
@@ -32,6 +33,7 @@ __getattr__, __dir__, _lazy = lazy.names(
         "models.pyfunc.loading": "load_model get_model_dependencies",
         "models.pyfunc.python_model": "PythonModel PythonModelContext",
         "models.pyfunc.saving": "save_model log_model add_to_model",
+        "models.spark.functions": "spark_udf",
     },
 )
 

@@ -218,6 +218,9 @@ class PythonContent:
     def requirements(self) -> Sequence[str]:
         return ("cloudpickle",)
 
+    def modules(self) -> None:
+        return None
+
     def hinted_signature(self, example: Any) -> ModelSignature | None:
         from millstream.models.signature import signature_from_type_hints
 
@@ -306,6 +309,9 @@ class LoaderContent:
 
     def requirements(self) -> Sequence[str]:
         return ()
+
+    def modules(self) -> None:
+        return None
 
     def hinted_signature(self, example: Any) -> ModelSignature | None:
         return None
