@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from millstream.entities import Metric
 
@@ -99,4 +100,12 @@ def test_charts_do_not_ask_when_another_run_is_written(page: Any, world: World, 
         world.client.log_batch(runs[-1], [Metric("loss", 0.5, START + 60, 60)])
         world.client.flush()
         page.get_by_role("img", name="ends at 0.5").wait_for()
-    assert len(windows) == 1
+    assert len(windows) == 2  # for the chart, and for the courses beside the runs
+
+
+def test_groups_are_made_of_all_runs_not_only_of_those_in_view(page: Any, many: tuple[str, list[str]]) -> None:
+    page.goto(f"/experiments/{many[0]}?group=status")
+    group = page.get_by_role("rowheader", name="RUNNING")
+    expect(group).to_contain_text(str(RUNS))
+    expect(page.get_by_text(f"{RUNS} runs", exact=False)).to_be_visible()
+    expect(page.get_by_text("so far")).to_have_count(0)

@@ -66,3 +66,23 @@ function groupsOf(rows: readonly Row[], column: ColumnId, toggled: ReadonlySet<s
     ];
   });
 }
+
+/** Mean, least and greatest of the finite values of a metric; null if there are none. */
+export function spreadOf(
+  rows: readonly Row[],
+  metric: string,
+): { least: number; mean: number; greatest: number } | null {
+  let least = Number.POSITIVE_INFINITY;
+  let greatest = Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  let count = 0;
+  for (const row of rows) {
+    const value = row.metrics[metric];
+    if (value === undefined || !Number.isFinite(value)) continue;
+    least = Math.min(least, value);
+    greatest = Math.max(greatest, value);
+    sum += value;
+    count++;
+  }
+  return count === 0 ? null : { least, mean: sum / count, greatest };
+}

@@ -6,6 +6,7 @@ import { Icon } from "@/components/Icon";
 import { Popover } from "@/components/Popover";
 import { act } from "@/components/Toasts";
 import { type Column, type ColumnId, ownTags } from "@/core/columns";
+import { switched } from "@/core/lists";
 import { parseViews, searchOfView, type View, withView } from "@/core/views";
 import { type Keys, setExperimentTag } from "@/queries/experiments";
 import { type Experiment, VIEWS } from "@/queries/types";
@@ -47,7 +48,10 @@ export function GroupSelect({
 interface Columns {
   all: readonly Column[];
   chosen: readonly ColumnId[];
+  /** How many of the chosen are pinned; the first is the name. */
+  pinned: number;
   onChange: (columns: ColumnId[]) => void;
+  onPin: (id: ColumnId) => void;
 }
 
 export function ColumnsButton(props: Columns) {
@@ -65,15 +69,14 @@ export function ColumnsButton(props: Columns) {
   );
 }
 
-function ColumnPicker({ all, chosen, onChange }: Columns) {
+function ColumnPicker({ all, chosen, pinned, onChange, onPin }: Columns) {
   const [text, setText] = useState("");
   const wanted = text.toLowerCase();
   const shown = useMemo(
     () => all.filter((column) => column.id !== "name" && column.label.toLowerCase().includes(wanted)),
     [all, wanted],
   );
-  const toggle = (id: ColumnId) =>
-    onChange(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]);
+  const pins = chosen.slice(0, pinned);
   const setGroup = (columns: readonly Column[], on: boolean) => {
     const ids = columns.map((column) => column.id);
     const rest = chosen.filter((id) => !ids.includes(id));
@@ -103,10 +106,29 @@ function ColumnPicker({ all, chosen, onChange }: Columns) {
                 </button>
               </legend>
               {inside.slice(0, 300).map((column) => (
-                <label key={column.id} title={column.label}>
-                  <input type="checkbox" checked={chosen.includes(column.id)} onChange={() => toggle(column.id)} />{" "}
-                  {column.label}
-                </label>
+                <div key={column.id} className={styles.column}>
+                  <label title={column.label}>
+                    <input
+                      type="checkbox"
+                      checked={chosen.includes(column.id)}
+                      onChange={() => onChange(switched(chosen, column.id))}
+                    />{" "}
+                    {column.label}
+                  </label>
+                  {chosen.includes(column.id) && (
+                    <button
+                      type="button"
+                      className="button"
+                      data-kind="quiet"
+                      aria-pressed={pins.includes(column.id)}
+                      aria-label={`Keep ${column.label} in view`}
+                      title="Stays in view, beside the name"
+                      onClick={() => onPin(column.id)}
+                    >
+                      <Icon name="pin" size={13} />
+                    </button>
+                  )}
+                </div>
               ))}
               {inside.length > 300 && <p className="muted">and {inside.length - 300} more; type to find them</p>}
             </fieldset>

@@ -21,7 +21,7 @@ import { FilterBox } from "./FilterBox";
 import { RunList } from "./RunList";
 import { RunTable, useCursor } from "./RunTable";
 import { SelectionBar } from "./SelectionBar";
-import { useColumns, useDefaultView, useDrawn, useRuns } from "./state";
+import { MOST_GROUPED, useColumns, useDefaultView, useDrawn, useRuns } from "./state";
 import { ColumnsButton, GroupSelect, ViewsMenu } from "./TableControls";
 import styles from "./Workspace.module.css";
 
@@ -39,13 +39,14 @@ export function Workspace({
   const tags = useMemo(() => asMap(only?.tags), [only]);
   const views = useMemo(() => parseViews(tags[VIEWS]), [tags]);
   useDefaultView(views);
-  const { search, keys, rows: loaded, total, filterError, error, more, refetch } = useRuns(ids);
-  const rows = useMemo(() => loaded ?? [], [loaded]);
   const group = text(address.group);
+  const { search, keys, rows: loaded, total, filterError, error, more, refetch } = useRuns(ids, group !== "");
+  const rows = useMemo(() => loaded ?? [], [loaded]);
   const [turned, setTurned] = useState<ReadonlySet<string>>(new Set());
   const lines = useMemo(() => linesOf(rows, group, turned), [rows, group, turned]);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [at, move] = useCursor(lines);
+  const metrics = useMemo(() => ownMetrics(keys), [keys]);
   const table = useColumns(keys, ids.length > 1);
   const drawn = useDrawn(rows, group);
   const [lifted, setLifted] = useState<string>();
@@ -56,10 +57,10 @@ export function Workspace({
     select: (id) => setSelected(toggled(selected, id)),
     draw: drawn.toggle,
   });
+  const running = useMemo(() => rows.filter((row) => row.run.info.status === "RUNNING").length, [rows]);
   if (error) return <ErrorView error={error} reset={refetch} />;
   const tab = text(address.tab, "table");
   const name = title ?? (only ? only.name : `${ids.length} experiments`);
-  const running = rows.filter((row) => row.run.info.status === "RUNNING").length;
 
   const body = () => {
     if (tab === "notes" && only)
@@ -85,15 +86,17 @@ export function Workspace({
         <div className={styles.split}>
           <RunList
             rows={rows}
-            hidden={drawn.hidden}
-            metric={metricOf(search.order)}
+            shown={drawn.ids}
+            metrics={metrics}
+            metric={text(address.beside) || metricOf(search.order)}
+            onMetric={(beside) => change({ beside })}
             colorOf={drawn.colorOf}
             onToggle={drawn.toggle}
             onLift={setLifted}
             onEnd={more}
           />
           <div className={styles.charts}>
-            <MetricCharts runs={drawn.shown} keys={ownMetrics(keys)} lifted={lifted} />
+            <MetricCharts runs={drawn.shown} keys={metrics} lifted={lifted} />
           </div>
         </div>
       );
@@ -110,10 +113,11 @@ export function Workspace({
           <RunTable
             lines={lines}
             columns={table.columns}
+            pinned={table.pinned}
             widths={table.widths}
             order={search.order}
             selected={selected}
-            hidden={drawn.hidden}
+            shown={drawn.ids}
             at={at}
             colorOf={drawn.colorOf}
             onOrder={(order) => change({ order })}
@@ -137,7 +141,13 @@ export function Workspace({
       <div className={styles.controls}>
         <FilterBox value={search.filter} keys={keys} error={filterError} onChange={(filter) => change({ filter })} />
         <GroupSelect keys={keys} value={group} onChange={(next) => change({ group: next })} />
-        <ColumnsButton all={allColumns(keys)} chosen={table.columns} onChange={table.choose} />
+        <ColumnsButton
+          all={allColumns(keys)}
+          chosen={table.columns}
+          pinned={table.pinned}
+          onChange={table.choose}
+          onPin={table.pin}
+        />
         {only && <ViewsMenu experiment={only} views={views} address={address} />}
       </div>
       <div className={styles.tabs}>
@@ -154,13 +164,19 @@ export function Workspace({
         <span className="muted" role="status">
           {total === null ? "" : `${formatNumber(total)} ${total === 1 ? "run" : "runs"}`}
           {running > 0 && ` · ${running} running`}
-          {group && rows.length < (total ?? 0) && ` · grouped by the ${formatNumber(rows.length)} loaded`}
+          {group && rows.length < (total ?? 0) && ` · ${groupedOf(rows.length)}`}
         </span>
       </div>
       {body()}
     </div>
   );
 }
+
+/** What is said while not all runs are in the groups. */
+const groupedOf = (loaded: number): string =>
+  loaded < MOST_GROUPED
+    ? `grouping, ${formatNumber(loaded)} so far`
+    : `the groups are of the first ${formatNumber(loaded)} only: filter for fewer`;
 
 const metricOf = (order: string) => /^metrics\.`(.+)` /.exec(order)?.[1];
 

@@ -3,6 +3,8 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef } from "react";
 import { texts, useAddress } from "@/core/address";
 import { type ColumnId, defaultColumns, type Row, textOf, toRow } from "@/core/columns";
+import { type Layout, layoutOf, movedTo } from "@/core/layout";
+import { switched } from "@/core/lists";
 import { COLOR_TAG, runColor, type Shown, shownOf } from "@/core/palette";
 import type { View } from "@/core/views";
 import { ServerError } from "@/queries/client";
@@ -27,8 +29,11 @@ interface Found {
   refetch: () => void;
 }
 
-/** The runs of experiments that the address asks for. */
-export function useRuns(ids: readonly string[]): Found {
+/** Groups are made of all runs of a search up to this many: their pages are then loaded one after another. */
+export const MOST_GROUPED = 10_000;
+
+/** The runs of experiments that the address asks for; all of them if they are `grouped`, else as many as are scrolled to. */
+export function useRuns(ids: readonly string[], grouped: boolean): Found {
   const [address] = useAddress();
   const { filter, order } = address;
   const search = useMemo(() => searchAt(ids, { filter, order }), [ids, filter, order]);
@@ -40,9 +45,14 @@ export function useRuns(ids: readonly string[]): Found {
     ...runCount(search),
     enabled: first !== undefined && first.total === null,
   });
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = pages;
   const more = useCallback(() => {
-    if (pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
-  }, [pages]);
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const loaded = rows?.length ?? 0;
+  useEffect(() => {
+    if (grouped && loaded < MOST_GROUPED && !isFetchNextPageError && !pages.isPlaceholderData) more();
+  }, [grouped, loaded, isFetchNextPageError, pages.isPlaceholderData, more]);
   const wrong = pages.error instanceof ServerError && pages.error.status === 400 ? pages.error : null;
   return {
     search,
@@ -56,22 +66,25 @@ export function useRuns(ids: readonly string[]): Found {
   };
 }
 
-interface Columns {
-  columns: readonly ColumnId[];
+export interface Columns extends Layout {
   widths: Record<string, number>;
   choose: (columns: readonly ColumnId[]) => void;
   resize: (id: ColumnId, width: number) => void;
-  move: (id: ColumnId, before: ColumnId) => void;
+  /** Put a column in the place of another one. */
+  move: (id: ColumnId, to: ColumnId) => void;
+  /** Keep a column in view, beside the name, or let it scroll again. */
+  pin: (id: ColumnId) => void;
 }
 
-/** The columns of the table and their widths. */
+/** The columns of the table, which of them stay in view, and their widths. */
 export function useColumns(keys: Keys, hasManyExperiments: boolean): Columns {
   const [address, change] = useAddress();
   const chosen = texts(address.cols);
+  const pins = texts(address.pin);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the chosen columns by content
-  const columns = useMemo<ColumnId[]>(
-    () => (chosen.length ? chosen : defaultColumns(keys, hasManyExperiments)),
-    [chosen.join(), keys, hasManyExperiments],
+  const { columns, pinned } = useMemo(
+    () => layoutOf(chosen.length ? chosen : defaultColumns(keys, hasManyExperiments), pins),
+    [chosen.join(), pins.join(), keys, hasManyExperiments],
   );
   const widths = useMemo(
     () => Object.fromEntries(Object.entries(address.widths ?? {}).map(([id, width]) => [id, Number(width)])),
@@ -80,22 +93,20 @@ export function useColumns(keys: Keys, hasManyExperiments: boolean): Columns {
   const choose = (cols: readonly ColumnId[]) => change({ cols });
   return {
     columns,
+    pinned,
     widths,
     choose,
     resize: (id, width) => change({ widths: { ...widths, [id]: width } }, { replace: true }),
-    move: (id, before) => choose(moved(columns, id, before)),
+    move: (id, to) => {
+      const next = movedTo({ columns, pinned }, id, to);
+      change({ cols: next.columns, pin: next.columns.slice(1, next.pinned) });
+    },
+    pin: (id) => change({ pin: switched(pins, id) }),
   };
 }
 
-function moved(columns: readonly ColumnId[], id: ColumnId, before: ColumnId): readonly ColumnId[] {
-  if (!id || id === before || !columns.includes(id)) return columns;
-  const rest = columns.filter((each) => each !== id);
-  rest.splice(Math.max(1, rest.indexOf(before)), 0, id);
-  return rest;
-}
-
 interface Drawn {
-  hidden: ReadonlySet<string>;
+  ids: ReadonlySet<string>;
   shown: readonly Shown[];
   colorOf: (row: Row) => string;
   toggle: (id: string) => void;
@@ -106,9 +117,11 @@ export function useDrawn(rows: readonly Row[], group: string): Drawn {
   const [address, change] = useAddress();
   const hide = useMemo(() => new Set(texts(address.hide)), [address.hide]);
   const show = useMemo(() => new Set(texts(address.show)), [address.show]);
-  const drawn = rows.filter((row, at) => !hide.has(row.id) && (at < CHART_RUNS || show.has(row.id)));
-  const drawnIds = new Set(drawn.map((row) => row.id));
-  const hidden = new Set(rows.map((row) => row.id).filter((id) => !drawnIds.has(id)));
+  const drawn = useMemo(
+    () => rows.filter((row, at) => !hide.has(row.id) && (at < CHART_RUNS || show.has(row.id))),
+    [rows, hide, show],
+  );
+  const ids = useMemo(() => new Set(drawn.map((row) => row.id)), [drawn]);
   const look = drawn.map((row) => `${row.id}${row.name}${row.tags[COLOR_TAG] ?? ""}`).join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is drawn changes with these alone
   const shown = useMemo(
@@ -119,13 +132,14 @@ export function useDrawn(rows: readonly Row[], group: string): Drawn {
   const toggle = (id: string) => {
     const isFirst = rows.slice(0, CHART_RUNS).some((row) => row.id === id);
     const without = (ids: ReadonlySet<string>) => [...ids].filter((each) => each !== id);
-    const isHidden = hidden.has(id);
+    const isHidden = !ids.has(id);
     change({
       hide: isHidden || !isFirst ? without(hide) : [...without(hide), id],
       show: isHidden && !isFirst ? [...without(show), id] : without(show),
     });
   };
-  return { hidden, shown, colorOf: (row) => colors.get(row.id) ?? runColor(row), toggle };
+  const colorOf = useCallback((row: Row) => colors.get(row.id) ?? runColor(row), [colors]);
+  return { ids, shown, colorOf, toggle };
 }
 
 /** An experiment opened without any state takes its default view. */
