@@ -20,6 +20,22 @@ export function correlation(a: readonly number[], b: readonly number[]): number 
   return xx === 0 || yy === 0 ? null : xy / Math.sqrt(xx * yy);
 }
 
+export interface Correlations {
+  names: string[];
+  /** `r[a][b]`: of the columns `a` and `b`; null where there is none. */
+  r: (number | null)[][];
+}
+
+/** The correlation of each of some columns with each other one; columns that correlate with none are left out. */
+export function correlations(columns: readonly { name: string; values: readonly number[] }[]): Correlations {
+  const r = columns.map((a) => columns.map((b) => correlation(a.values, b.values)));
+  const kept = columns.map((_, at) => at).filter((at) => r[at]?.some((value, other) => other !== at && value !== null));
+  return {
+    names: kept.map((at) => columns[at]?.name ?? ""),
+    r: kept.map((a) => kept.map((b) => r[a]?.[b] ?? null)),
+  };
+}
+
 const BINS = 6;
 
 /** The share of a metric's variance that is between the values of one param (numbers in bins of equal count): eta squared.

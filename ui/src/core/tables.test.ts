@@ -4,10 +4,10 @@ import { completions } from "./complete";
 import { diffLines } from "./diff";
 import { rank } from "./fuzzy";
 import { commitUrl } from "./git";
-import { linesOf } from "./grouping";
+import { linesOf, spreadOf } from "./grouping";
 import { imageSeries } from "./images";
 import { fromHash } from "./oldLinks";
-import { correlation, importance, interpolate } from "./statistics";
+import { correlation, correlations, importance, interpolate } from "./statistics";
 import { toSvg } from "./svg";
 import { parseCsv, tableOfJson } from "./tables";
 import { countIn, toTree } from "./tree";
@@ -83,6 +83,11 @@ describe("runs as lines", () => {
       ["cnn", 1],
     ]);
     expect(linesOf(grouped, "p.model", new Set(["group mlp"]))).toHaveLength(4);
+  });
+
+  test("a group tells the least, mean and greatest of a metric", () => {
+    expect(spreadOf(rows, "acc")).toEqual({ least: 0.5, mean: 0.5, greatest: 0.5 });
+    expect(spreadOf(rows, "other")).toBeNull();
   });
 });
 
@@ -170,6 +175,19 @@ describe("statistics", () => {
     expect(correlation([1, 2, 3, 4], [2, 4, 6, 8])).toBeCloseTo(1);
     expect(correlation([1, 2, 3], [3, 2, 1])).toBeCloseTo(-1);
     expect(correlation([1, 1, 1], [1, 2, 3])).toBeNull();
+  });
+
+  test("each column is correlated with each other one, and one without spread is left out", () => {
+    const { names, r } = correlations([
+      { name: "lr", values: [1, 2, 3, 4] },
+      { name: "constant", values: [5, 5, 5, 5] },
+      { name: "loss", values: [8, 6, 4, 2] },
+      { name: "seldom", values: [Number.NaN, Number.NaN, 1, 2] },
+    ]);
+    expect(names).toEqual(["lr", "loss"]);
+    expect(r[0]?.[1]).toBeCloseTo(-1);
+    expect(r[1]?.[0]).toBeCloseTo(-1);
+    expect(r[0]?.[0]).toBeCloseTo(1);
   });
 
   test("a param that decides the metric explains nearly all of it, a random one nearly nothing", () => {

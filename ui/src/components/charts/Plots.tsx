@@ -9,7 +9,7 @@ import { ownMetrics, type Row } from "@/core/columns";
 import { fileName, saveAs } from "@/core/download";
 import { formatNumber } from "@/core/format";
 import { runColor } from "@/core/palette";
-import { correlation, importance, interpolate } from "@/core/statistics";
+import { correlation, correlations, importance, interpolate } from "@/core/statistics";
 import type { Keys } from "@/queries/experiments";
 import styles from "./Plots.module.css";
 
@@ -32,6 +32,7 @@ const KINDS = [
   { id: "contour", label: "Contour" },
   { id: "bar", label: "Bar" },
   { id: "importance", label: "Param importance" },
+  { id: "correlation", label: "Correlation" },
 ] as const;
 type Kind = (typeof KINDS)[number]["id"];
 
@@ -45,7 +46,7 @@ interface Choice {
 export default function Plots({ rows, keys, total }: { rows: readonly Row[]; keys: Keys; total: number }) {
   const [address, change] = useAddress();
   const kind = KINDS.find((each) => each.id === address.plot)?.id ?? "parallel";
-  const metrics = ownMetrics(keys);
+  const metrics = useMemo(() => ownMetrics(keys), [keys]);
   const varying = useMemo(
     // A param that only some runs have tells nothing about the others: two of its values have to be seen.
     () => keys.params.filter((key) => new Set(rows.flatMap((row) => row.params[key] ?? [])).size > 1),
@@ -84,17 +85,19 @@ export default function Plots({ rows, keys, total }: { rows: readonly Row[]; key
             <Select label="Y" value={choice.y} options={all} onChange={(py) => change({ py })} />
           </>
         )}
-        <Select
-          label={kind === "scatter" ? "Colour" : "Metric"}
-          value={`m.${choice.metric}`}
-          options={metrics.map((key) => `m.${key}`)}
-          onChange={(id) => change({ pm: id.slice(2) })}
-        />
+        {kind !== "correlation" && (
+          <Select
+            label={kind === "scatter" ? "Colour" : "Metric"}
+            value={`m.${choice.metric}`}
+            options={metrics.map((key) => `m.${key}`)}
+            onChange={(id) => change({ pm: id.slice(2) })}
+          />
+        )}
         {rows.length < total && (
           <span className="muted">of the {formatNumber(rows.length)} loaded runs; scroll the table to load more</span>
         )}
       </div>
-      <Plot kind={kind} rows={rows} choice={choice} varying={varying} />
+      <Plot kind={kind} rows={rows} choice={choice} varying={varying} metrics={metrics} />
     </div>
   );
 }
@@ -137,11 +140,13 @@ function Plot({
   rows,
   choice,
   varying,
+  metrics,
 }: {
   kind: Kind;
   rows: readonly Row[];
   choice: Choice;
   varying: readonly string[];
+  metrics: readonly string[];
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [themes, setThemes] = useState(0);
@@ -152,8 +157,8 @@ function Plot({
   }, []);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of theme draws again
   const option = useMemo(
-    () => optionOf(kind, rows, choice, varying),
-    [kind, rows, JSON.stringify(choice), varying, themes],
+    () => (kind === "correlation" ? correlationOf(rows, varying, metrics) : optionOf(kind, rows, choice, varying)),
+    [kind, rows, JSON.stringify(choice), varying, metrics, themes],
   );
   useEffect(() => {
     const element = box.current;
@@ -171,7 +176,7 @@ function Plot({
     const holder = document.createElement("div");
     const chart = init(holder, null, { renderer: type === "svg" ? "svg" : "canvas", width: 1200, height: 640 });
     chart.setOption({ ...option, animation: false, backgroundColor: color("--surface") });
-    const name = fileName(`${kind} ${choice.metric}`);
+    const name = fileName(kind === "correlation" ? kind : `${kind} ${choice.metric}`);
     if (type === "svg") saveAs(`${name}.svg`, chart.renderToSVGString(), "image/svg+xml");
     else holder.querySelector("canvas")?.toBlob((blob) => blob && saveAs(`${name}.png`, blob, "image/png"));
     chart.dispose();
@@ -182,7 +187,7 @@ function Plot({
         ref={box}
         className={styles.canvas}
         role="img"
-        aria-label={`${KINDS.find((each) => each.id === kind)?.label} of ${rows.length} runs by ${choice.metric}`}
+        aria-label={`${KINDS.find((each) => each.id === kind)?.label} of ${rows.length} runs${kind === "correlation" ? "" : ` by ${choice.metric}`}`}
       />
       <figcaption>
         <button type="button" className="button" onClick={() => save("png")}>
@@ -198,6 +203,65 @@ function Plot({
 
 const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const SCALE = ["#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"];
+
+/** Metrics and params, each kind at most so many: more cells than these cannot be read. */
+const MOST_CORRELATED = 20;
+
+/** Metrics with each other, and with the params that are numbers. */
+function correlationOf(
+  rows: readonly Row[],
+  varying: readonly string[],
+  metrics: readonly string[],
+): EChartsCoreOption {
+  const params = varying.map((key) => `p.${key}`).filter((id) => areNumbers(rows, id));
+  const ids = [...params.slice(0, MOST_CORRELATED), ...metrics.slice(0, MOST_CORRELATED).map((key) => `m.${key}`)];
+  const { names, r } = correlations(
+    ids.map((id) => ({ name: id.slice(2), values: rows.map((row) => Number(valueIn(row, id) ?? Number.NaN)) })),
+  );
+  const label = { color: color("--muted"), fontSize: 11, width: 120, overflow: "truncate" };
+  const axis = { type: "category", data: names, splitArea: { show: false }, axisTick: { show: false } };
+  return {
+    animation: false,
+    textStyle: { fontFamily: color("--font") },
+    tooltip: {
+      confine: true,
+      renderMode: "richText",
+      formatter: ({ value }: { value: [number, number, number] }) =>
+        `${names[value[0]]} × ${names[value[1]]}: ${formatNumber(value[2], 3)}`,
+    },
+    grid: { left: 150, right: 90, top: 20, bottom: 130 },
+    xAxis: { ...axis, axisLabel: { ...label, rotate: 45, interval: 0 } },
+    yAxis: { ...axis, inverse: true, axisLabel: { ...label, interval: 0 } },
+    visualMap: {
+      min: -1,
+      max: 1,
+      right: 6,
+      top: "middle",
+      calculable: true,
+      precision: 2,
+      inRange: { color: ["#d55e00", color("--sunken"), "#0072b2"] },
+      textStyle: { color: color("--muted"), fontSize: 10 },
+    },
+    series: [
+      {
+        type: "heatmap",
+        data: r.flatMap((line, a) =>
+          line.flatMap((value, b) =>
+            value === null
+              ? []
+              : [{ value: [b, a, value], label: { color: Math.abs(value) > 0.5 ? "#ffffff" : color("--text") } }],
+          ),
+        ),
+        itemStyle: { borderColor: color("--surface"), borderWidth: 1 },
+        label: {
+          show: names.length <= 16,
+          fontSize: 10,
+          formatter: ({ value }: { value: [number, number, number] }) => value[2].toFixed(2),
+        },
+      },
+    ],
+  };
+}
 
 function optionOf(kind: Kind, rows: readonly Row[], choice: Choice, varying: readonly string[]): EChartsCoreOption {
   const muted = color("--muted");
