@@ -51,8 +51,9 @@ window.bench = {
   firstRun: () => [...document.querySelectorAll('a[href*="runs/"]')].find(window.bench.isRun)?.getAttribute('href'),
   /** The runs in the page, in their order. */
   runs: () => [...document.querySelectorAll('[role=table] a[href*="runs/"]')].map((each) => each.getAttribute('href')).join(),
-  /** How many charts show this many curves. */
-  charts: (curves) => [...document.querySelectorAll('[role=img][aria-label]')].map((each) => each.getAttribute('aria-label')).filter((label) => label.includes(`, ${curves} curves`)),
+  /** What the charts with this many curves have painted: the points of their windows, and where those begin and end. */
+  charts: (curves) => [...document.querySelectorAll('.uplot')].map((each) => (each.dataset.drawn ?? '').split(',').map(Number))
+    .filter(([count]) => count === curves).map(([, points, begin, end]) => ({ points, begin, end })),
 };
 window.bench.rowsAt = window.bench.until(() => window.bench.firstRun());
 for (const kind of ['click', 'keydown', 'mouseup'])
@@ -313,14 +314,13 @@ def _until_drawn(page: Page, count: int, keys: int) -> float:
 
 
 def _until_zoomed(page: Page, count: int) -> tuple[float, float]:
-    """ms from letting the mouse go until the charts are drawn anew from what is loaded, and until each shows the exact window
-    (it says where its curves end)."""
+    """ms from letting the mouse go until the charts show the narrower range of what is loaded, and until each shows the points
+    of the exact window."""
     page.evaluate(
-        f"""() => {{ const before = new Set(bench.charts({count}));
-            const old = new Set(document.querySelectorAll('.uplot'));
-            bench.rescaled = bench.until(() => [...document.querySelectorAll('.uplot')].every((each) => !old.has(each)));
-            bench.zoomed = bench.until(() => {{ const now = bench.charts({count});
-              return now.length >= before.size && now.every((each) => !before.has(each)); }}); }}"""
+        f"""() => {{ const before = bench.charts({count});
+            const are = (isNew) => {{ const now = bench.charts({count}); return now.length === before.length && now.every((each, at) => isNew(each, before[at])); }};
+            bench.rescaled = bench.until(() => are((now, old) => now.end - now.begin < old.end - old.begin));
+            bench.zoomed = bench.until(() => are((now, old) => now.points < old.points)); }}"""
     )
     box = page.locator(".u-over").first.bounding_box()
     assert box is not None

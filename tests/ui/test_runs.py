@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import expect
+
+from millstream.entities import Metric
 
 
 @pytest.fixture
@@ -63,8 +66,8 @@ def test_a_wrong_filter_says_what_is_wrong_and_keeps_the_page(page, table, probl
 def test_columns_are_chosen_and_come_back_with_the_address(page, table):
     page.get_by_role("button", name="Columns").click()
     picker = page.get_by_role("dialog", name="Columns")
-    picker.get_by_label("team").check()
-    picker.get_by_label("Duration").uncheck()
+    picker.get_by_role("checkbox", name="team").check()
+    picker.get_by_role("checkbox", name="Duration").uncheck()
     page.keyboard.press("Escape")
     expect(table.get_by_role("button", name="team")).to_be_visible()
     expect(table.get_by_role("button", name="Duration")).to_have_count(0)
@@ -78,6 +81,40 @@ def test_a_column_is_made_wider_by_keyboard(page, table):
     handle.focus()
     page.keyboard.press("ArrowRight")
     expect(handle).to_have_attribute("aria-valuenow", str(before + 10))
+
+
+def test_a_pinned_column_stays_in_view_and_comes_back_with_the_address(page, world, table):
+    page.set_viewport_size({"width": 900, "height": 900})
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("dialog", name="Columns").get_by_role("button", name="Keep lr in view").click()
+    page.keyboard.press("Escape")
+    cell = table.get_by_role("cell", name="0.291", exact=True)
+    expect(cell).to_be_visible()
+    place = cell.bounding_box()["x"]
+    for _ in range(2):
+        table.evaluate("box => { box.scrollLeft = 100_000; }")
+        page.wait_for_function("document.querySelector('[role=table]').scrollLeft > 200")
+        assert cell.bounding_box()["x"] == place
+        assert table.get_by_role("button", name="Status").bounding_box()["x"] < place
+        page.reload()
+        expect(cell).to_be_visible()
+
+
+def headings(table):
+    buttons = table.locator("[role=columnheader] button")
+    return buttons.evaluate_all("buttons => buttons.map((button) => button.title)")
+
+
+def test_a_column_is_moved_by_keyboard_and_by_dragging(page, table):
+    status = table.get_by_role("button", name="Status")
+    status.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(status).to_be_focused()
+    page.wait_for_function("location.search.includes('cols=')")
+    assert headings(table)[:4] == ["Run", "Started", "Status", "Duration"]
+    table.get_by_role("button", name="Duration").drag_to(table.get_by_role("button", name="Started"))
+    expect(table.locator("[role=columnheader] button").nth(1)).to_have_text("Duration")
+    assert headings(table)[:4] == ["Run", "Duration", "Started", "Status"]
 
 
 def test_children_stand_below_their_parent_from_the_first_paint(page, world, table):
@@ -129,6 +166,21 @@ def test_selected_runs_are_exported_as_csv_and_json(page, table):
     with page.expect_download() as download:
         page.get_by_role("button", name="JSON").click()
     assert {row["name"] for row in json.loads(Path(download.value.path()).read_text())} == {"run-05", "run-06"}
+
+
+def test_selected_runs_are_exported_as_parquet(page, world, table):
+    table.get_by_label("Select run-05").check()
+    table.get_by_label("Select parent").check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Parquet").click()
+    found = pq.read_table(download.value.path())
+    assert found.column_names[:3] == ["run_id", "name", "status"]
+    assert found.schema.field("metrics.loss").type == "double"
+    rows = {row["name"]: row for row in found.to_pylist()}
+    data = world.client.get_run(world.runs[5]).data
+    assert rows["run-05"]["metrics.loss"] == data.metrics["loss"]
+    assert rows["run-05"]["params.lr"] == data.params["lr"]
+    assert rows["parent"]["metrics.loss"] is None
 
 
 def test_the_keyboard_moves_selects_and_compares(page, table):
@@ -183,6 +235,69 @@ def test_charts_show_a_curve_for_each_shown_run(page, world):
     expect(page.get_by_role("img", name=re.compile("^loss, 9 curves"))).to_be_visible()
 
 
+def test_the_course_of_the_chosen_metric_stands_beside_each_run(page, world):
+    page.goto(f"/experiments/{world.experiment}?tab=charts")
+    page.get_by_label("Metric beside the runs").select_option("val/accuracy")
+    run = page.get_by_role("list", name="Runs in charts").get_by_role("button", name="run-29")
+    expect(run).to_contain_text("0.219")
+    expect(run.locator("svg path")).to_have_count(1)
+    page.wait_for_function("location.search.includes('beside')")
+
+
+def order_of_charts(page):
+    return [
+        chart.get_attribute("aria-label").split(",")[0] for chart in page.locator("[role=img][aria-label*=curve]").all()
+    ]
+
+
+def test_charts_are_moved_and_resized_by_keyboard_and_a_view_keeps_it(page, world):
+    experiment = world.client.create_experiment("panels")
+    run = world.client.create_run(experiment, run_name="only").info.run_id
+    world.client.log_batch(run, [Metric(key, 1.0, 0, step) for key in ("a", "b", "c") for step in range(3)])
+    world.client.flush()
+    page.goto(f"/experiments/{experiment}?tab=charts")
+    expect(page.get_by_role("img", name="c, 1 curve")).to_be_visible()
+    grip = page.get_by_role("button", name="Move the chart of c")
+    grip.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(grip).to_be_focused()
+    page.wait_for_function("location.search.includes('panels')")
+    assert order_of_charts(page) == ["a", "c", "b"]
+    page.get_by_role("button", name="Size of the chart of a").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Size of the chart of a: 2 of 2 columns, 240 pixels high")).to_be_visible()
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("button", name="Save this view").click()
+    dialog = page.get_by_role("dialog").filter(has=page.get_by_label("Name"))
+    dialog.get_by_label("Name").fill("arranged")
+    dialog.get_by_label("Open the experiment with this view").check()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    page.goto(f"/experiments/{experiment}")
+    expect(page.get_by_role("button", name="Size of the chart of a: 2 of 2 columns, 240 pixels high")).to_be_visible()
+    assert order_of_charts(page) == ["a", "c", "b"]
+
+
+def test_charts_are_moved_and_resized_by_dragging(page, world):
+    page.goto(f"/runs/{world.runs[0]}?tab=charts&panels=[]")
+    expect(page.get_by_role("img", name=re.compile("^loss, 1 curve"))).to_be_visible()
+    corner = page.get_by_role("button", name="Size of the chart of loss")
+    box = corner.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 105, steps=4)
+    page.mouse.up()
+    expect(corner).to_have_accessible_name(re.compile("2 of 3 columns, 320 pixels high"))
+    page.goto(f"/experiments/{world.experiment}?tab=charts&cols=[]")
+    first = page.get_by_role("img", name=re.compile("^loss, 10 curves"))
+    expect(first).to_be_visible()
+    spiky = page.locator("figure").filter(has=page.get_by_role("button", name="Move the chart of loss"))
+    page.get_by_role("button", name="Move the chart of spiky").drag_to(spiky)
+    page.wait_for_function("location.search.includes('panels')")
+    assert order_of_charts(page)[:2] == ["spiky", "loss"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -234,6 +349,53 @@ def test_dragging_over_a_chart_zooms_and_a_double_click_resets(page, world):
     page.wait_for_function("!location.search.includes('zoom')")
 
 
+def drawn(page):
+    """Curves, points, and the range of the first chart, as they are painted."""
+    page.wait_for_function("document.querySelector('.uplot')?.dataset.drawn")
+    return [float(each) for each in page.locator(".uplot").first.get_attribute("data-drawn").split(",")]
+
+
+def test_a_chart_is_zoomed_and_moved_by_keyboard_and_by_shift_and_dragging(page, world):
+    page.goto(f"/runs/{world.runs[0]}?tab=charts&zoom=[4,8]")
+    chart = page.get_by_role("img", name=re.compile("^loss, 1 curve"))
+    expect(chart).to_be_visible()
+    assert drawn(page) == [1, 5, 4, 8]
+    chart.focus()
+    for key, low, high in (("ArrowRight", 5, 9), ("-", 3, 11), ("+", 5, 9)):
+        page.keyboard.press(key)
+        page.wait_for_function(
+            "([low, high]) => document.querySelector('.uplot').dataset.drawn.endsWith(`,${low},${high}`)",
+            arg=[low, high],
+        )
+    box = page.locator(".u-over").first.bounding_box()
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 60, steps=5)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    page.wait_for_function("/zoom=%5B(3\\.9|4)/.test(location.search)")
+    page.wait_for_function("Math.abs(Number(document.querySelector('.uplot').dataset.drawn.split(',')[3]) - 8) < 0.1")
+    chart.focus()
+    page.keyboard.press("0")
+    page.wait_for_function("!location.search.includes('zoom')")
+
+
+def test_a_single_point_stands_in_the_middle_of_its_chart(page, world):
+    run = world.client.create_run("0", tags={"millstream.color": "#d55e00"}, run_name="one point").info.run_id
+    world.client.log_metric(run, "lonely", 3.5, step=7)
+    world.client.flush()
+    page.goto(f"/runs/{run}?tab=charts")
+    expect(page.get_by_role("img", name="lonely, 1 curve. one point ends at 3.5.")).to_be_visible()
+    assert drawn(page) == [1, 1, 6, 8]
+    orange = """() => { const canvas = document.querySelector('.uplot canvas').getBoundingClientRect();
+        const plot = document.querySelector('.u-over').getBoundingClientRect();
+        const middle = plot.left + plot.width / 2 - canvas.left;
+        const { data } = document.querySelector('.uplot canvas').getContext('2d').getImageData(middle, 0, 1, canvas.height);
+        return [...data.keys()].some((at) => at % 4 === 0 && data[at] === 0xd5 && data[at + 1] === 0x5e && data[at + 2] === 0); }"""
+    assert page.evaluate(orange)
+
+
 def test_a_charts_data_and_picture_are_downloaded(page, world):
     page.goto(f"/runs/{world.runs[0]}?tab=charts")
     expect(page.get_by_role("img", name=re.compile("^loss, 1 curve"))).to_be_visible()
@@ -248,7 +410,7 @@ def test_a_charts_data_and_picture_are_downloaded(page, world):
     assert Path(download.value.path()).read_bytes()[:4] == b"\x89PNG"
 
 
-@pytest.mark.parametrize("plot", ["parallel", "scatter", "contour", "bar", "importance"])
+@pytest.mark.parametrize("plot", ["parallel", "scatter", "contour", "bar", "importance", "correlation"])
 def test_other_plots_are_drawn_and_downloaded(page, world, plot):
     page.goto(f"/experiments/{world.experiment}?tab=plots&plot=%22{plot}%22")
     expect(page.locator("figure canvas").first).to_be_visible()

@@ -32,8 +32,10 @@ export function toCurve(
   },
 ): Curve {
   const origin = options.x === "relative" ? (options.origin ?? 0) : 0;
-  let xs = options.x === "step" ? [...line.steps] : line.times.map((time) => (time - origin) / 1000);
-  let ys = line.values.map((y) => (Number.isFinite(y) ? y : null));
+  let xs = options.x === "step" ? line.steps : line.times.map((time) => (time - origin) / 1000);
+  let ys: (number | null)[] = line.values.every(Number.isFinite)
+    ? line.values
+    : line.values.map((y) => (Number.isFinite(y) ? y : null));
   if (options.x === "step" && line.nanSteps.length > 0) {
     const points = xs.map((x, at) => ({ x, y: ys[at] as number | null }));
     for (const step of line.nanSteps) points.push({ x: step, y: null });

@@ -12,8 +12,10 @@ const KEPT = [
   "filter",
   "order",
   "cols",
+  "pin",
   "widths",
   "group",
+  "beside",
   "x",
   "smooth",
   "strength",
@@ -23,6 +25,13 @@ const KEPT = [
   "band",
   "metrics",
   "closed",
+  "panels",
+  "sizes",
+  "plot",
+  "px",
+  "py",
+  "pm",
+  "axes",
 ];
 
 export const searchOfView = (address: Record<string, unknown>): Record<string, unknown> =>

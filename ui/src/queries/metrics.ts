@@ -18,8 +18,8 @@ export interface WindowRequest {
 export interface Line {
   run: RunId;
   key: string;
-  steps: readonly number[];
-  times: readonly number[];
+  steps: number[];
+  times: number[];
   values: number[];
   nanSteps: readonly number[];
   count: number;
@@ -43,16 +43,23 @@ export const windows = (request: WindowRequest) =>
       return (answer.windows ?? []).map((found) => ({
         run: found.run_id,
         key: found.key,
-        steps: found.steps ?? [],
-        times: found.timestamps ?? [],
-        values: (found.values ?? []).map(numberOf),
+        steps: [...(found.steps ?? [])],
+        times: [...(found.timestamps ?? [])],
+        values: numbersOf(found.values ?? []),
         nanSteps: found.nan_steps ?? [],
         count: found.count ?? 0,
         isExact: found.is_exact ?? true,
       }));
     },
     enabled: request.runs.length > 0 && request.keys.length > 0,
+    structuralSharing: false, // comparing all points with those before costs more than to draw them
   });
+
+/** Most windows have plain numbers only: those are taken as they are. */
+const numbersOf = (values: readonly (number | string | null)[]): number[] =>
+  values.every((value) => typeof value === "number" && Math.abs(value) < Number.MAX_VALUE)
+    ? (values as number[])
+    : values.map(numberOf);
 
 export const summaries = (id: RunId) =>
   queryOptions({

@@ -1,11 +1,13 @@
 /** A line chart for long series, on uPlot. Zooming asks for exact detail: whoever uses this fetches the new window. */
-import { useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type RefObject, useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { aligned } from "@/core/align";
 import { formatNumber, formatShort } from "@/core/format";
+import { inTurn } from "@/core/frames";
 import { type Curve, meanAndBand, withoutOutliers, type XAxis } from "@/core/lines";
 import { nearestIndex } from "@/core/nearest";
+import { panned, type Range, zoomByKey } from "@/core/zoom";
 import styles from "./LineChart.module.css";
 
 export interface Look {
@@ -26,8 +28,8 @@ interface Props {
   sync: string;
   /** The run that is lifted; the others are dimmed. */
   lifted?: string | undefined;
-  zoom: [number, number] | null;
-  onZoom: (zoom: [number, number] | null) => void;
+  zoom: Range | null;
+  onZoom: (zoom: Range | null) => void;
   onWidth?: (pixels: number) => void;
 }
 
@@ -37,14 +39,37 @@ interface Hover {
   rows: { label: string; color: string; y: number }[];
 }
 
+/** What a chart shows. It is read whenever something is drawn, so that a chart is made anew only if its parts become others. */
+interface Shown {
+  curves: readonly Curve[];
+  drawn: Drawn;
+  lifted: string | undefined;
+  zoom: Range | null;
+  clip: Range | null;
+  size: { width: number; height: number };
+  onZoom: (zoom: Range | null) => void;
+}
+
+interface Now extends Shown {
+  /** The range while it is moved with the pointer. */
+  held: Range | null;
+}
+
+/** More curves than this are drawn in hairlines, and only the nearest is marked under the pointer. */
+const CROWD = 20;
+
 export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZoom, onWidth }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [width, setWidth] = useState(0);
   const [hover, setHover] = useState<Hover | null>(null);
   const [themes, setThemes] = useState(0);
-  const zoomed = useRef(onZoom);
-  zoomed.current = onZoom;
+  const drawn = useMemo(() => tableOf(curves, look, width), [curves, look, width]);
+  const clip = useMemo(() => (look.clip ? withoutOutliers(curves) : null), [curves, look.clip]);
+  const size = useMemo(() => ({ width, height }), [width, height]);
+  const shown: Shown = { curves, drawn, lifted, zoom, clip, size, onZoom };
+  const now = useRef<Now>({ ...shown, held: null });
+  Object.assign(now.current, shown);
 
   useEffect(() => {
     const element = holder.current;
@@ -62,85 +87,58 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
     if (width > 0) onWidth?.(width);
   }, [width, onWidth]);
 
-  const drawn = useMemo(() => tableOf(curves, look, width), [curves, look, width]);
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a change of theme draws again
+  const isReady = width > 0;
+  const painted = useRef<Shown>(shown);
+  const { parts } = drawn;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read anew with each theme, all else from `now`
   useEffect(() => {
     const element = holder.current;
-    if (!element || width === 0) return;
-    const css = getComputedStyle(document.documentElement);
-    const color = (name: string) => css.getPropertyValue(name).trim();
-    const clip = look.clip ? withoutOutliers(curves) : null;
-    const axis: uPlot.Axis = {
-      stroke: color("--muted"),
-      grid: { stroke: color("--line"), width: 1 },
-      ticks: { stroke: color("--line"), width: 1, size: 4 },
-      font: `11px ${color("--font")}`,
-      gap: 4,
-    };
-    const chart = new uPlot(
-      {
-        width,
-        height,
-        padding: [8, 10, 0, 0],
-        legend: { show: false },
-        cursor: {
-          sync: { key: sync },
-          drag: { x: true, y: false, setScale: false },
-          points: { size: 6 },
-          focus: { prox: 24 },
-        },
-        scales: {
-          x: {
-            time: look.x === "time",
-            distr: look.logX && look.x !== "time" ? 3 : 1,
-            ...(zoom ? { range: () => zoom } : look.logX && look.x !== "time" ? {} : { range: aroundOne }),
-          },
-          y: { distr: look.logY ? 3 : 1, ...(clip && !look.logY ? { range: () => clip } : {}) },
-        },
-        axes: [
-          {
-            ...axis,
-            size: 28,
-            ...(look.x === "time"
-              ? {}
-              : { values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick))) }),
-          },
-          { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick))) },
-        ],
-        series: [{}, ...drawn.series(lifted)],
-        bands: drawn.bands,
-        hooks: {
-          setSelect: [
-            (self) => {
-              const { left, width: wide } = self.select;
-              if (wide < 4) return;
-              zoomed.current([self.posToVal(left, "x"), self.posToVal(left + wide, "x")]);
-              self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-            },
-          ],
-          setCursor: [(self) => setHover(hoverOf(self, curves))],
-          ready: [
-            (self) => {
-              self.over.addEventListener("dblclick", () => zoomed.current(null));
-              self.over.addEventListener("mouseleave", () => setHover(null));
-            },
-          ],
-        },
-      },
-      drawn.data,
-      element,
-    );
-    plot.current = chart;
-    return () => {
-      chart.destroy();
+    if (!element || !isReady) return;
+    return inTurn(() => {
+      const before = plot.current;
+      painted.current = { ...now.current };
+      plot.current = new uPlot(optionsOf(now, look, sync, setHover), now.current.drawn.data, element);
+      before?.destroy(); // until here it was seen
+    });
+  }, [isReady, parts, look, sync, themes]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: these are what `repaint` compares
+  useEffect(
+    () =>
+      inTurn(() => {
+        if (plot.current) repaint(plot.current, painted.current, now.current);
+        painted.current = { ...now.current };
+      }),
+    [drawn, lifted, zoom, clip, size],
+  );
+  useEffect(
+    () => () => {
+      plot.current?.destroy();
       plot.current = null;
-    };
-  }, [drawn, curves, width, height, look, sync, lifted, zoom, themes]);
+    },
+    [],
+  );
 
+  const onKey = (event: KeyboardEvent) => {
+    const { min, max } = plot.current?.scales.x ?? {};
+    if (min === undefined || min === null || max === undefined || max === null) return;
+    const next = zoomByKey(event.key, [min, max]);
+    if (next === undefined || event.metaKey || event.ctrlKey || event.altKey) return;
+    onZoom(next);
+    event.preventDefault();
+    event.stopPropagation();
+  };
   return (
     <div className={styles.chart}>
-      <div ref={holder} role="img" aria-label={describe(label, curves)} style={{ height }} />
+      <div
+        ref={holder}
+        role="img"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: zoomed and moved by keyboard
+        tabIndex={0}
+        aria-label={describe(label, curves)}
+        aria-keyshortcuts="+ - 0 ArrowLeft ArrowRight"
+        style={{ height }}
+        onKeyDown={onKey}
+      />
       {hover && hover.rows.length > 0 && (
         <div className={styles.tip} data-side={hover.left > width / 2 ? "left" : "right"}>
           <div className="muted">
@@ -162,6 +160,133 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
   );
 }
 
+/** Do what brings a chart from what it shows to what it shall show, and no more. */
+function repaint(chart: uPlot, before: Shown, now: Now): void {
+  if (chart.series.length !== now.drawn.parts.length + 1) return; // is made anew in a moment
+  if (now.size !== before.size) chart.setSize(now.size);
+  if (now.zoom !== before.zoom) now.held = null;
+  if (now.drawn !== before.drawn || now.zoom !== before.zoom || now.clip !== before.clip) chart.setData(now.drawn.data);
+  else if (now.lifted !== before.lifted) {
+    chart.series.forEach((series, at) => {
+      if (at > 0) series.width = now.drawn.widthOf(at - 1, now.lifted);
+    });
+    chart.redraw(false);
+  }
+}
+
+/** How the chart is made; what changes often is read from `now` when it is drawn. */
+function optionsOf(
+  now: RefObject<Now>,
+  look: Look,
+  sync: string,
+  setHover: (hover: Hover | null) => void,
+): uPlot.Options {
+  const css = getComputedStyle(document.documentElement);
+  const color = (name: string) => css.getPropertyValue(name).trim();
+  const { drawn, clip, curves, size } = now.current;
+  const isCrowd = curves.length > CROWD;
+  const isLogX = look.logX && look.x !== "time";
+  const axis: uPlot.Axis = {
+    stroke: color("--muted"),
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { stroke: color("--line"), width: 1, size: 4 },
+    font: `11px ${color("--font")}`,
+    gap: 4,
+  };
+  const short: uPlot.Axis.Values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick)));
+  return {
+    ...size,
+    padding: [8, 10, 0, 0],
+    legend: { show: false },
+    cursor: {
+      sync: { key: sync },
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 6, one: isCrowd },
+      focus: { prox: 24 },
+      bind: {
+        mousedown: (self, _, select) => (event) => {
+          if (event.button === 0 && event.shiftKey) pan(self, event, now);
+          else select(event);
+          return null;
+        },
+      },
+    },
+    scales: {
+      x: {
+        time: look.x === "time",
+        distr: isLogX ? 3 : 1,
+        range: (self, min, max) =>
+          now.current.held ??
+          now.current.zoom ??
+          (isLogX ? uPlot.rangeLog(min, max, 10, true) : aroundOne(self, min, max)),
+      },
+      y: { distr: look.logY ? 3 : 1, ...(clip && !look.logY ? { range: () => now.current.clip ?? clip } : {}) },
+    },
+    axes: [
+      { ...axis, size: 28, ...(look.x === "time" ? {} : { values: short }) },
+      { ...axis, size: 52, values: short },
+    ],
+    series: [
+      {},
+      ...drawn.parts.map(
+        (_, at): uPlot.Series => ({
+          stroke: () => now.current.drawn.strokeOf(at, now.current.lifted),
+          width: drawn.widthOf(at, now.current.lifted),
+          points: {
+            show: () => now.current.drawn.isPoint(at),
+            size: 6,
+            fill: () => now.current.drawn.strokeOf(at, undefined),
+          },
+        }),
+      ),
+    ],
+    bands: drawn.bands,
+    hooks: {
+      setSelect: [
+        (self) => {
+          const { left, width: wide } = self.select;
+          if (wide < 4) return;
+          now.current.onZoom([self.posToVal(left, "x"), self.posToVal(left + wide, "x")]);
+          self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+      setCursor: [(self) => setHover(hoverOf(self, now.current.curves))],
+      ready: [
+        (self) => {
+          self.over.addEventListener("dblclick", () => now.current.onZoom(null));
+          self.over.addEventListener("mouseleave", () => setHover(null));
+        },
+      ],
+      draw: [
+        // What can be seen now, for who measures: curves, points of the window, where it begins and ends.
+        (self) => {
+          const points = now.current.curves.reduce((sum, curve) => sum + curve.count, 0);
+          const { min, max } = self.scales.x ?? {};
+          self.root.dataset.drawn = [now.current.curves.length, points, min, max].join();
+        },
+      ],
+    },
+  };
+}
+
+/** Move the range in view with the pointer until it is let go; the points of the new range are asked for then. */
+function pan(self: uPlot, down: MouseEvent, now: RefObject<Now>): void {
+  const { min, max } = self.scales.x ?? {};
+  if (min === undefined || min === null || max === undefined || max === null) return;
+  const share = (event: MouseEvent) => (down.clientX - event.clientX) / (self.over.clientWidth || 1);
+  const onMove = (event: MouseEvent) => {
+    now.current.held = panned([min, max], share(event));
+    self.redraw();
+  };
+  const onUp = (event: MouseEvent) => {
+    document.removeEventListener("mousemove", onMove);
+    document.removeEventListener("mouseup", onUp);
+    if (Math.abs(share(event)) > 0) now.current.onZoom(panned([min, max], share(event)));
+  };
+  document.addEventListener("mousemove", onMove);
+  document.addEventListener("mouseup", onUp);
+}
+
 /** A sentence for those who do not see the chart. */
 function describe(label: string, curves: readonly Curve[]): string {
   const parts = curves.slice(0, 5).map((curve) => {
@@ -172,18 +297,18 @@ function describe(label: string, curves: readonly Curve[]): string {
 }
 
 /** The range of x; around a single place, one step to each side. */
-const aroundOne: uPlot.Range.Function = (self, min, max) => {
+function aroundOne(self: uPlot, min: number, max: number): Range {
   const places = self.data[0];
   const first = places[0];
   return first !== undefined && first === places.at(-1) ? [first - 1, first + 1] : [min, max];
-};
+}
 
 /** Charts that only follow the cursor of another one list their values up to this many, and else would hide under them. */
 const ROWS_ELSEWHERE = 3;
 
 function hoverOf(self: uPlot, curves: readonly Curve[]): Hover | null {
   const left = self.cursor.left ?? -1;
-  if (left < 0) return null;
+  if (left < 0 || (curves.length > ROWS_ELSEWHERE && !self.over.matches(":hover"))) return null;
   const place = self.cursor.idx;
   const x = (place === null || place === undefined ? null : self.data[0][place]) ?? self.posToVal(left, "x");
   const rows = curves.flatMap((curve) => {
@@ -191,15 +316,31 @@ function hoverOf(self: uPlot, curves: readonly Curve[]): Hover | null {
     const y = at < 0 ? null : ((curve.smoothed ?? curve.ys)[at] ?? null);
     return y === null ? [] : [{ label: curve.label, color: curve.color, y }];
   });
-  if (rows.length > ROWS_ELSEWHERE && !self.over.matches(":hover")) return null;
   rows.sort((a, b) => b.y - a.y);
   return { left, x, rows };
 }
 
+/** Lines over one common row of places, and how each looks. A chart is made anew if its `parts` are others, by content. */
 interface Drawn {
   data: uPlot.AlignedData;
-  series: (lifted: string | undefined) => uPlot.Series[];
+  /** What each line is: of one curve the raw or the main one, of a group the mean or an edge. */
+  parts: readonly Part[];
   bands: uPlot.Band[];
+  strokeOf: (at: number, lifted: string | undefined) => string;
+  widthOf: (at: number, lifted: string | undefined) => number;
+  isPoint: (at: number) => boolean;
+}
+
+type Part = "raw" | "main" | "mean" | "edge";
+
+const PARTS = new Map<string, readonly Part[]>();
+
+/** The same array for the same parts. */
+function sameParts(parts: readonly Part[]): readonly Part[] {
+  const name = parts.join();
+  const known = PARTS.get(name) ?? parts;
+  PARTS.set(name, known);
+  return known;
 }
 
 /** All curves over one common row of places. `undefined` (no point here) is drawn through, `null` (NaN) is a gap. */
@@ -208,35 +349,38 @@ function tableOf(curves: readonly Curve[], look: Look, width: number): Drawn {
   const shown = curves.map((curve) => (usable(curve.xs) ? curve : onlyPositive(curve)));
   if (look.band && shown.length > 1) return bandsOf(shown);
   const tables: uPlot.AlignedData[] = [];
-  const makers: ((lifted: string | undefined) => uPlot.Series)[] = [];
+  const parts: Part[] = [];
+  const owners: Curve[] = [];
   for (const curve of shown) {
-    const isPoint = curve.xs.length === 1;
     if (curve.smoothed) {
       tables.push([curve.xs, curve.ys]);
-      makers.push((lifted) => ({
-        stroke: fade(curve.color, lifted, curve.id, 0.25),
-        width: 1,
-        points: { show: false },
-      }));
+      parts.push("raw");
+      owners.push(curve);
     }
     tables.push([curve.xs, curve.smoothed ?? curve.ys]);
-    makers.push((lifted) => ({
-      stroke: fade(curve.color, lifted, curve.id, 1),
-      width: lifted === curve.id ? 2.5 : 1.5,
-      points: { show: isPoint, size: 6, fill: curve.color },
-    }));
+    parts.push("main");
+    owners.push(curve);
   }
-  const first = tables[0];
+  const wide = shown.length > CROWD ? 1 : 1.5; // hairlines are painted several times as fast
+  return {
+    data: joined(tables, look, width),
+    parts: sameParts(parts),
+    bands: [],
+    strokeOf: (at, lifted) => {
+      const owner = owners[at];
+      return owner ? fade(owner.color, lifted, owner.id, parts[at] === "raw" ? 0.25 : 1) : "";
+    },
+    widthOf: (at, lifted) => (parts[at] === "raw" ? 1 : lifted !== undefined && lifted === owners[at]?.id ? 2.5 : wide),
+    isPoint: (at) => parts[at] === "main" && owners[at]?.xs.length === 1,
+  };
+}
+
+function joined(tables: uPlot.AlignedData[], look: Look, width: number): uPlot.AlignedData {
+  const [first] = tables;
+  if (first === undefined) return [[]];
+  if (tables.length === 1) return first;
   const points = tables.reduce((sum, table) => sum + table[0].length, 0);
-  const data =
-    tables.length > 1 && points > MANY_POINTS && !look.logX
-      ? alignedTables(tables, width)
-      : first === undefined
-        ? ([[], []] as unknown as uPlot.AlignedData)
-        : tables.length === 1
-          ? first
-          : uPlot.join(tables);
-  return { data, series: (lifted) => makers.map((make) => make(lifted)), bands: [] };
+  return points > MANY_POINTS && !look.logX ? alignedTables(tables, width) : uPlot.join(tables);
 }
 
 /** From here on curves are aligned by pixels: a common row with the places of all their points would be many times longer. */
@@ -251,20 +395,28 @@ function alignedTables(tables: readonly uPlot.AlignedData[], width: number): uPl
 /** Of each group of curves the mean, in a band from the least to the greatest. */
 function bandsOf(curves: readonly Curve[]): Drawn {
   const tables: uPlot.AlignedData[] = [];
-  const series: uPlot.Series[] = [];
+  const parts: Part[] = [];
+  const colors: string[] = [];
   const bands: uPlot.Band[] = [];
   for (const group of new Set(curves.map((curve) => curve.group))) {
     const inside = curves.filter((curve) => curve.group === group);
     const { xs, mean, low, high } = meanAndBand(inside);
     const color = inside[0]?.color ?? "#888888";
-    const first = series.length + 1;
+    const first = parts.length + 1;
     tables.push([xs, mean, low, high]);
-    const edge = { stroke: `${color}55`, width: 1, points: { show: false } };
-    series.push({ stroke: color, width: 2, points: { show: false } }, edge, { ...edge });
+    parts.push("mean", "edge", "edge");
+    colors.push(color, `${color}55`, `${color}55`);
     bands.push({ series: [first + 2, first + 1], fill: `${color}26` });
   }
   const only = tables[0] as uPlot.AlignedData;
-  return { data: tables.length === 1 ? only : uPlot.join(tables), series: () => series, bands };
+  return {
+    data: tables.length === 1 ? only : uPlot.join(tables),
+    parts: sameParts(parts),
+    bands,
+    strokeOf: (at) => colors[at] ?? "",
+    widthOf: (at) => (parts[at] === "mean" ? 2 : 1),
+    isPoint: () => false,
+  };
 }
 
 function onlyPositive(curve: Curve): Curve {

@@ -1,12 +1,22 @@
 /** Small multiples: a chart for each metric of some runs, in sections by the prefix of their names. */
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  type PointerEvent,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
 import { text, texts, useAddress } from "@/core/address";
 import { fileName, saveAs } from "@/core/download";
 import { toCsv, toCurve } from "@/core/lines";
 import type { Shown } from "@/core/palette";
+import { DEFAULT_SIZE, placed, placedAt, type Size, sizeIn, sizeNear, withSize } from "@/core/panels";
 import type { Smoothing } from "@/core/smoothing";
 import { toSvg } from "@/core/svg";
 import { windows } from "@/queries/metrics";
@@ -52,13 +62,11 @@ export function MetricCharts({
   const sections = useMemo(() => {
     const shown = wanted ? keys.filter((key) => key.toLowerCase().includes(wanted)) : keys;
     const found = new Map<string, string[]>();
-    for (const key of shown) {
-      const prefix = key.includes("/") ? key.slice(0, key.lastIndexOf("/")) : "";
-      found.set(prefix, [...(found.get(prefix) ?? []), key]);
-    }
+    for (const key of shown) found.set(prefixOf(key), [...(found.get(prefixOf(key)) ?? []), key]);
     return [...found].sort(([a], [b]) => a.localeCompare(b));
   }, [keys, wanted]);
   const closed = texts(address.closed);
+  const panels = usePanels(keys);
   return (
     <div className={styles.all}>
       <Toolbar settings={settings} change={change} metrics={text(address.metrics)} zoom={zoom} />
@@ -79,14 +87,86 @@ export function MetricCharts({
             </button>
           )}
           {!closed.includes(prefix) && (
-            <div className={styles.grid}>
-              {inside.map((key) => (
-                <ChartCard key={key} metric={key} runs={runs} settings={settings} lifted={lifted} zoom={zoom} />
-              ))}
-            </div>
+            <Grid
+              keys={placed(inside, panels.places)}
+              panel={(key, before, after, columns) => (
+                <ChartCard
+                  key={key}
+                  metric={key}
+                  runs={runs}
+                  settings={settings}
+                  lifted={lifted}
+                  zoom={zoom}
+                  size={panels.sizeOf(key)}
+                  columns={columns}
+                  before={before}
+                  after={after}
+                  onMove={panels.move}
+                  onSize={panels.resize}
+                />
+              )}
+            />
           )}
         </section>
       ))}
+    </div>
+  );
+}
+
+const prefixOf = (key: string): string => (key.includes("/") ? key.slice(0, key.lastIndexOf("/")) : "");
+
+interface Panels {
+  places: readonly string[];
+  sizeOf: (key: string) => Size;
+  /** Put a panel where another one of its section stands. */
+  move: (key: string, to: string) => void;
+  resize: (key: string, size: Size) => void;
+}
+
+/** Where panels stand and how large they are; in the address, and so in views. */
+function usePanels(keys: readonly string[]): Panels {
+  const [address, change] = useAddress();
+  const places = texts(address.panels);
+  return {
+    places,
+    sizeOf: (key) => sizeIn(address.sizes, key),
+    move: (key, to) => {
+      const section = keys.filter((each) => prefixOf(each) === prefixOf(key));
+      if (key !== to && section.includes(key) && section.includes(to))
+        change({ panels: placedAt(section, places, key, to) });
+    },
+    resize: (key, size) => change({ sizes: withSize(address.sizes, key, size) }),
+  };
+}
+
+const LEAST_COLUMN = 360;
+const GAP = 12;
+
+/** Panels in as many columns as there is room for. */
+function Grid(props: {
+  keys: readonly string[];
+  panel: (key: string, before: string | undefined, after: string | undefined, columns: number) => ReactNode;
+}) {
+  const { keys, panel } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const [columns, setColumns] = useState(1);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const observer = new ResizeObserver(([entry]) => {
+      const wide = entry?.contentRect.width ?? 0;
+      setColumns(Math.max(1, Math.floor((wide + GAP) / (LEAST_COLUMN + GAP))));
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div
+      ref={box}
+      className={styles.grid}
+      style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gap: GAP }}
+    >
+      {keys.map((key, at) => panel(key, keys[at - 1], keys[at + 1], columns))}
     </div>
   );
 }
@@ -183,7 +263,6 @@ function Toolbar(props: {
   );
 }
 
-const HEIGHT = 220;
 /** More curves than this are read at every second pixel: least and greatest of each stay, half as much is sent. */
 const CROWD = 20;
 
@@ -193,8 +272,18 @@ function ChartCard(props: {
   settings: Settings;
   lifted?: string | undefined;
   zoom: Zoom;
+  size: Size;
+  columns: number;
+  /** The panels beside this one. */
+  before: string | undefined;
+  after: string | undefined;
+  onMove: (key: string, to: string) => void;
+  onSize: (key: string, size: Size) => void;
 }) {
-  const { metric, runs, settings, lifted, zoom } = props;
+  const { metric, runs, settings, lifted, zoom, columns, before, after, onMove, onSize } = props;
+  const [sizing, setSizing] = useState<Size | null>(null);
+  const [isTarget, setTarget] = useState(false);
+  const { span, height } = sizeNear(sizing ?? props.size, columns);
   const box = useRef<HTMLElement>(null);
   const isSeen = useSeen(box);
   const [width, setWidth] = useState(0);
@@ -233,8 +322,24 @@ function ChartCard(props: {
     });
   }, [data, runs, metric, look.x, smoothing, strength]);
   return (
-    <figure ref={box} className={`card ${styles.card}`}>
+    <figure
+      ref={box}
+      className={`card ${styles.card}`}
+      data-target={isTarget}
+      style={{ gridColumn: `span ${span}`, minHeight: height + 36 }}
+      onDragOver={(event) => {
+        if (!event.dataTransfer.types.includes(PANEL)) return;
+        event.preventDefault();
+        setTarget(true);
+      }}
+      onDragLeave={() => setTarget(false)}
+      onDrop={(event) => {
+        setTarget(false);
+        onMove(event.dataTransfer.getData(PANEL), metric);
+      }}
+    >
       <figcaption>
+        <Grip metric={metric} before={before} after={after} onMove={onMove} />
         <span title={metric}>{metric}</span>
         {curves.some((curve) => !curve.isExact) && (
           <span className="muted" title="Least and greatest of every pixel are drawn; zoom in for every point">
@@ -276,7 +381,7 @@ function ChartCard(props: {
         <LineChart
           curves={curves}
           look={look}
-          height={HEIGHT}
+          height={height}
           label={metric}
           sync={look.x}
           lifted={lifted}
@@ -286,7 +391,120 @@ function ChartCard(props: {
         />
       )}
       {isSeen && data && curves.length === 0 && <p className={styles.none}>No points here</p>}
+      <Corner
+        metric={metric}
+        size={{ span, height }}
+        columns={columns}
+        onDrag={setSizing}
+        onSize={(size) => {
+          setSizing(null);
+          onSize(metric, size);
+        }}
+      />
     </figure>
+  );
+}
+
+const PANEL = "text/x-panel";
+
+/** What a panel is dragged by, or moved with the arrows. */
+function Grip(props: {
+  metric: string;
+  before: string | undefined;
+  after: string | undefined;
+  onMove: (key: string, to: string) => void;
+}) {
+  const { metric, before, after, onMove } = props;
+  const button = useRef<HTMLButtonElement>(null);
+  const isMoved = useRef(false);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: after its move, as an element that was moved has lost the focus
+  useEffect(() => {
+    if (isMoved.current) button.current?.focus();
+    isMoved.current = false;
+  }, [before, after]);
+  const onKey = (event: KeyboardEvent) => {
+    const to = { ArrowLeft: before, ArrowUp: before, ArrowRight: after, ArrowDown: after }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    isMoved.current = true;
+    onMove(metric, to);
+  };
+  return (
+    <button
+      ref={button}
+      type="button"
+      className={`button ${styles.grip}`}
+      data-kind="quiet"
+      title="Drag to move, or use the arrow keys"
+      aria-label={`Move the chart of ${metric}`}
+      aria-keyshortcuts="ArrowLeft ArrowRight"
+      draggable
+      onDragStart={(event) => {
+        event.dataTransfer.setData(PANEL, metric);
+        const panel = event.currentTarget.closest("figure");
+        if (panel) event.dataTransfer.setDragImage(panel, 12, 12);
+      }}
+      onKeyDown={onKey}
+    >
+      <Icon name="grip" size={13} />
+    </button>
+  );
+}
+
+/** The corner by which a panel is made larger, also with the arrow keys. */
+function Corner(props: {
+  metric: string;
+  size: Size;
+  columns: number;
+  onDrag: (size: Size) => void;
+  onSize: (size: Size) => void;
+}) {
+  const { metric, size, columns, onDrag, onSize } = props;
+  const drag = useRef<{ x: number; y: number; column: number; size: Size } | null>(null);
+  const sizeAt = (event: PointerEvent): Size | null => {
+    const from = drag.current;
+    return (
+      from &&
+      sizeNear(
+        {
+          span: from.size.span + (event.clientX - from.x) / from.column,
+          height: from.size.height + event.clientY - from.y,
+        },
+        columns,
+      )
+    );
+  };
+  const onKey = (event: KeyboardEvent) => {
+    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -20], ArrowDown: [0, 20] }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    onSize(sizeNear({ span: size.span + (by[0] ?? 0), height: size.height + (by[1] ?? 0) }, columns));
+  };
+  return (
+    <button
+      type="button"
+      className={styles.corner}
+      title="Drag to resize, or use the arrow keys; double click for the usual size"
+      aria-label={`Size of the chart of ${metric}: ${size.span} of ${columns} columns, ${size.height} pixels high`}
+      aria-keyshortcuts="ArrowLeft ArrowRight ArrowUp ArrowDown"
+      onKeyDown={onKey}
+      onDoubleClick={() => onSize(DEFAULT_SIZE)}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        const wide = event.currentTarget.parentElement?.clientWidth ?? LEAST_COLUMN;
+        drag.current = { x: event.clientX, y: event.clientY, column: wide / size.span, size };
+      }}
+      onPointerMove={(event) => {
+        const next = sizeAt(event);
+        if (next) onDrag(next);
+      }}
+      onPointerUp={(event) => {
+        const next = sizeAt(event);
+        const from = drag.current?.size;
+        drag.current = null;
+        if (next && (next.span !== from?.span || next.height !== from.height)) onSize(next);
+      }}
+    />
   );
 }
 
