@@ -28,9 +28,7 @@ from millstream.projects.submission import Source
 from millstream.tracking.context import without_user_info
 
 _GIT_SCHEMES = ("https", "http", "ssh", "git")
-_SCP = re.compile(
-    r"(?:[A-Za-z0-9_][\w.-]*@)?[A-Za-z0-9_][\w.-]*:(?![:/-]|\\)\S+|[A-Za-z0-9_][\w.-]*@[A-Za-z0-9_][\w.-]*:/\S+"
-)
+_SCP = re.compile(r"[A-Za-z0-9_][\w.-]*@[A-Za-z0-9_][\w.-]*:(?![:-])\S+")
 """`git@host:path`, which git takes for ssh. `ext::command` is none of these."""
 
 
