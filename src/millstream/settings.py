@@ -319,7 +319,7 @@ ENV_ROOT: Setting[str | None] = _setting(
     "ENV_ROOT",
     str,
     None,
-    "Folder of the environments made for models; ~/.cache/millstream/environments if unset.",
+    "Folder of the environments made for models and projects; ~/.cache/millstream/environments if unset.",
     mlflow=True,
 )
 ENV_TIMEOUT: Setting[float] = _setting(

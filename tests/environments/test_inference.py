@@ -15,10 +15,11 @@ import pytest
 from millstream.environments import inference
 from millstream.environments.capture import Captured
 from millstream.environments.inference import capture, infer_requirements, select
-from millstream.environments.installed import distributions_of, installed_distributions, pinned, python_version
+from millstream.environments.installed import distributions_of, pinned
 from millstream.environments.lines import parse
 from millstream.environments.shape import import_shape
 from millstream.environments.spec import EnvironmentSpec
+from millstream.environments.this_python import installed_distributions, python_version
 from millstream.errors import EnvironmentFailed
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from millstream import projects
 from millstream.client.client import MillstreamClient
+from millstream.client.transport import close_transports
 from millstream.entities import Run, RunStatus
 from millstream.errors import InvalidState
 from millstream.projects import output
@@ -223,7 +224,7 @@ def test_an_environment_that_is_being_made_can_be_cancelled(
         connection, _ = index.accept()
         run.cancel()
         connection.close()
-    assert run.get_status() == "KILLED"
+    assert (run.get_status(), run.reason) == ("KILLED", "It was cancelled.")
     assert not [path for path in (tmp_path / "environments").iterdir() if path.is_dir() and path.name.startswith("ms-")]
 
 
@@ -257,6 +258,33 @@ def test_a_run_ends_when_the_disk_is_full(project: Project, tracking: Millstream
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "99999"
     assert only_run(tracking).info.status == "FINISHED"
+
+
+def test_a_run_whose_store_is_full_ends_when_there_is_room_again(
+    project: Project, tracking: MillstreamClient, command: Millstream, tmp_path: Path
+) -> None:
+    """The command fills the disk that the store is on; the end waits in the journal, and `sync` delivers it."""
+    if os.geteuid() != 0:
+        pytest.skip("a full disk is made with a tmpfs, which needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    uri = f"sqlite:///{disk}/runs.db"
+    client = MillstreamClient(uri)
+    try:
+        root = project(f"entry_points: {{main: {{command: 'cat /dev/zero > {disk}/filler; echo full'}}}}\n")
+        settings = {"MLFLOW_TRACKING_URI": uri, "MILLSTREAM_TRACKING_URI": uri, "MILLSTREAM_FLUSH_TIMEOUT": "2"}
+        client.search_runs(["0"])
+        done = command("run", str(root), "--env-manager", "local", environment=settings, check=False)
+        assert "full" in done.stdout
+        (disk / "filler").unlink()
+        command("sync", environment=settings)
+        (run,) = client.search_runs(["0"])
+        assert run.info.status == "FINISHED", done.stderr
+    finally:
+        close_transports()
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_two_runs_make_the_same_environment_once(

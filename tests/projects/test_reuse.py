@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import millstream
 from millstream import projects
 from millstream.client.client import MillstreamClient
 from millstream.projects import reuse as reuse_module
@@ -74,11 +75,11 @@ def test_other_parameters_entry_points_or_experiments_make_a_new_run(world: Worl
 def test_another_environment_makes_a_new_run(
     world: World, tracking: MillstreamClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from millstream.environments import installed
+    from millstream.environments import this_python
 
     first = world.run()
-    before = installed.installed_distributions()
-    monkeypatch.setattr(installed, "installed_distributions", lambda: [*before, "six_of_tomorrow-9.dist-info"])
+    before = this_python.installed_distributions()
+    monkeypatch.setattr(this_python, "installed_distributions", lambda: [*before, "six_of_tomorrow-9.dist-info"])
     assert world.run() != first
 
 
@@ -90,6 +91,12 @@ def test_a_run_that_failed_is_done_again(tracking: MillstreamClient, project: Pr
     again = projects.run(str(root), reuse=True, env_manager="local")
     assert again.get_status() == "FINISHED"
     assert len(tracking.search_runs(["0"])) == 2
+
+
+@pytest.mark.parametrize("store", ["sqlite:///{root}/runs.db", "{root}/store"])
+def test_a_store_in_the_projects_own_folder_does_not_count(store: str, world: World) -> None:
+    millstream.set_tracking_uri(store.format(root=world.root))
+    assert world.run() == world.run()
 
 
 def test_what_git_ignores_does_not_count(world: World) -> None:

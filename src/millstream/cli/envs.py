@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def envs() -> None:
-    """Look at and clean up the environments that were made for models."""
+    """Look at and clean up the environments that were made for models and projects."""
 
 
 @envs.command(name="list")

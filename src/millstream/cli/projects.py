@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from millstream import settings
+from millstream.cli.options import F
 from millstream.cli.output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ _WAITED_FOR = frozenset({"local", "docker", "kubernetes", "spark"})
 """Backends whose runs the command waits for; databricks and plug-ins return when it is submitted, as in MLflow."""
 
 
-def _several(name: str, *flags: str, metavar: str, help: str) -> Any:
+def _several(name: str, *flags: str, metavar: str, help: str) -> Callable[[F], F]:
+    """An option that may be given more than once."""
     return click.option(*flags, name, multiple=True, metavar=metavar, help=help)
 
 

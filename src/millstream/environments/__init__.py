@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from millstream.environments.files import update_model_requirements as update_model_requirements
     from millstream.environments.files import write_environment as write_environment
     from millstream.environments.inference import infer_requirements as infer_requirements
-    from millstream.environments.preparation import Environment as Environment
     from millstream.environments.preparation import environment_key as environment_key
     from millstream.environments.preparation import prepare as prepare
+    from millstream.environments.prepared import Environment as Environment
     from millstream.environments.requirements import Requirements as Requirements
     from millstream.environments.spec import EnvironmentSpec as EnvironmentSpec
 
@@ -31,7 +31,8 @@ __getattr__, __dir__, __all__ = lazy.names(
         "environments.check": "Mismatch check_installed describe",
         "environments.files": "default_conda_env update_model_requirements write_environment",
         "environments.inference": "infer_requirements",
-        "environments.preparation": "Environment environment_key prepare",
+        "environments.preparation": "environment_key prepare",
+        "environments.prepared": "Environment",
         "environments.requirements": "Requirements",
         "environments.spec": "EnvironmentSpec",
     },

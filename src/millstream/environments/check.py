@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from msgspec import Struct
 from packaging.version import InvalidVersion, Version
 
-from millstream.environments.installed import python_version, version_of
+from millstream.environments.installed import version_of
 from millstream.environments.lines import OFFICIAL, OURS
 from millstream.environments.spec import EnvironmentSpec
+from millstream.environments.this_python import python_version
 from millstream.version import VERSION
 
 

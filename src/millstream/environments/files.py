@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from millstream import safe_yaml
 from millstream.environments.conda import BUILD_TOOLS, conda_dependencies, conda_packages
-from millstream.environments.installed import python_version, version_of
+from millstream.environments.installed import version_of
 from millstream.environments.lines import Line, as_file, parse
 from millstream.environments.locking import locked_if_set
 from millstream.environments.requirements import Requirements
 from millstream.environments.spec import CONDA, CONSTRAINTS, PYTHON_ENV, REQUIREMENTS
+from millstream.environments.this_python import python_version
 from millstream.errors import InvalidValue, NotFound
 
 CONDA_ENV_NAME = "mlflow-env"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-import sys
 from collections.abc import Collection, Iterable
 from functools import cached_property
 
@@ -13,12 +12,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from millstream.environments.this_python import METADATA_FOLDERS, folders_of_distributions
+
 _VERSION = re.compile(r"^Version:(.*)$", re.MULTILINE)
-
-
-def python_version() -> str:
-    """Such as "3.11.7", for a pre-release too."""
-    return ".".join(map(str, sys.version_info[:3]))
 
 
 def version_of(name: str) -> str | None:
@@ -88,7 +84,7 @@ def distributions_of(files: Collection[str]) -> dict[str, str]:
         Canonical name of the distribution by file; files of none (the standard library, the user's own, packages installed
         as editable) are left out.
     """
-    records = {folder: _records(folder) for folder in _folders_of_distributions()}
+    records = {folder: _records(folder) for folder in folders_of_distributions()}
     by_top: dict[tuple[str, str], list[str]] = {}
     for file in files:
         for folder in records:
@@ -106,29 +102,6 @@ def distributions_of(files: Collection[str]) -> dict[str, str]:
             if owner is not None:
                 owners[os.path.join(folder, below)] = owner
     return owners
-
-
-def installed_distributions() -> list[str]:
-    """Name and version of all that is installed, as the names of their metadata folders; cheap, nothing is read."""
-    return sorted(
-        name
-        for folder in _folders_of_distributions()
-        for name in os.listdir(folder)
-        if name.endswith(_METADATA_FOLDERS)
-    )
-
-
-_METADATA_FOLDERS = (".dist-info", ".egg-info")
-
-
-def _folders_of_distributions() -> list[str]:
-    """The folders on `sys.path` that hold installed distributions, the innermost first."""
-    folders = {os.path.abspath(entry) for entry in sys.path if entry and os.path.isdir(entry)}
-    return sorted(
-        (folder for folder in folders if any(name.endswith(_METADATA_FOLDERS) for name in os.listdir(folder))),
-        key=len,
-        reverse=True,
-    )
 
 
 class _Record:
@@ -154,7 +127,7 @@ class _Record:
 
 
 def _records(folder: str) -> list[_Record]:
-    return [_Record(os.path.join(folder, name)) for name in os.listdir(folder) if name.endswith(_METADATA_FOLDERS)]
+    return [_Record(os.path.join(folder, name)) for name in os.listdir(folder) if name.endswith(METADATA_FOLDERS)]
 
 
 def _owner(top: str, below: str, records: list[_Record]) -> str | None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from millstream.environments.installed import python_version
+from millstream.environments.this_python import python_version
 
 
 def find_interpreter(version: str) -> Path | None:

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from millstream import settings
-from millstream.environments.installed import python_version
 from millstream.environments.lines import OFFICIAL, OURS, as_file, parse
 from millstream.environments.requirements import Requirements
+from millstream.environments.this_python import python_version
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed
 

@@ -14,11 +14,11 @@ from msgspec import Struct
 from millstream.environments import cache
 from millstream.environments.cache import Manager
 from millstream.environments.conda import conda_dependencies
-from millstream.environments.installed import python_version
 from millstream.environments.lines import OFFICIAL, OURS, Line, parse
 from millstream.environments.merging import merge
 from millstream.environments.own_package import own_wheel
 from millstream.environments.spec import EnvironmentSpec
+from millstream.environments.this_python import python_version
 from millstream.errors import InvalidValue
 
 _LOWEST_PYTHON = (3, 11)

@@ -2,53 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from msgspec import Struct
+from collections.abc import Sequence
 
 from millstream.environments import cache
 from millstream.environments.cache import Entry, Manager
 from millstream.environments.lines import as_file
 from millstream.environments.making import MAKERS, Steps
 from millstream.environments.plan import Plan, plan_of
+from millstream.environments.prepared import Environment, running_environment
 from millstream.environments.spec import EnvironmentSpec
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed, InvalidValue
 
 MANAGERS: tuple[Manager, ...] = ("uv", "virtualenv", "conda", "local")
-
-
-class Environment(Struct, frozen=True):
-    """An environment that can be used.
-
-    Attributes:
-        python: its interpreter.
-        prefix: its folder.
-        manager: what made it.
-        key: its name in the cache; "" for the local one.
-        was_cached: it was there already.
-    """
-
-    python: Path
-    prefix: Path
-    manager: Manager
-    key: str = ""
-    was_cached: bool = True
-
-    def variables(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Environment variables for a process that runs in it, made from those of this process (or `base`)."""
-        found = dict(os.environ if base is None else base)
-        if self.manager == "local":
-            return found
-        for name in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__"):
-            found.pop(name, None)
-        found["CONDA_PREFIX" if self.manager == "conda" else "VIRTUAL_ENV"] = str(self.prefix)
-        found["PATH"] = os.pathsep.join(filter(None, [str(self.python.parent), found.get("PATH", "")]))
-        return found
 
 
 def prepare(
@@ -72,7 +39,7 @@ def prepare(
     """
     chosen = _chosen(manager)
     if chosen == "local":
-        return Environment(Path(sys.executable), Path(sys.prefix), "local")
+        return running_environment()
     plan = plan_of(spec, chosen, install_millstream, overrides)
     with cache.locked(plan.key, shared=True):
         found = _usable(plan)

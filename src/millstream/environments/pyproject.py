@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from millstream.environments.installed import python_version
+from millstream.environments.this_python import python_version
 from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed, InvalidValue
 

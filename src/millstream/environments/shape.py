@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from millstream.environments.installed import installed_distributions
+from millstream.environments.this_python import installed_distributions
 from millstream.environments.yaml_files import read_mlmodel
 
 _LOADERS = frozenset(f"mlflow.{flavor}" for flavor in ("sklearn", "xgboost", "lightgbm", "statsmodels", "onnx"))

@@ -17,11 +17,13 @@ class Abandoned(Struct, frozen=True):
 
     Attributes:
         output: folder of what its command has printed (see `output.Kept`).
+        temporary: folder of the project's files, if they were fetched for this run.
     """
 
     run_id: str
     tracking_uri: str
     output: str
+    temporary: str | None = None
 
 
 def main() -> None:
@@ -30,13 +32,13 @@ def main() -> None:
     from millstream.projects import record
 
     abandoned = msgspec.json.decode(sys.stdin.buffer.read(), type=Abandoned)
-    folder = Path(abandoned.output)
     try:
-        record.end(abandoned.tracking_uri, abandoned.run_id, RunStatus.FAILED, REASON, folder)
+        record.end(abandoned.tracking_uri, abandoned.run_id, RunStatus.FAILED, REASON, Path(abandoned.output))
     except NotFound:  # killed before the run was made
         pass
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for folder in filter(None, (abandoned.output, abandoned.temporary)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -52,9 +52,10 @@ def spec_of(project: Project) -> EnvironmentSpec:
 def prepare(project: Project, manager: EnvironmentManager) -> Environment:
     """The project's environment, from the cache that models use too, or newly made; with Millstream in it where it can be."""
     from millstream import environments
+    from millstream.environments.prepared import running_environment
 
     if manager == "local":
-        return environments.prepare(environments.EnvironmentSpec("", ()), "local")
+        return running_environment()
     spec = spec_of(project)
     return environments.prepare(spec, manager, install_millstream=_takes_millstream(spec))
 
@@ -76,7 +77,7 @@ def prepare_for(submission: Submission) -> Environment:
 def key_of(project: Project, manager: EnvironmentManager) -> str:
     """What tells the environment from others without making it; of the local one, all that is installed in it."""
     from millstream import environments
-    from millstream.environments.installed import installed_distributions, python_version
+    from millstream.environments.this_python import installed_distributions, python_version
 
     if manager == "local":
         return "\n".join(["local", python_version(), *installed_distributions()])

@@ -15,14 +15,18 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from msgspec import structs
+
 from millstream.entities import RunStatus
 from millstream.errors import MillstreamError
 from millstream.processes import Process, end_tree
+from millstream.projects.ending import Abandoned
 from millstream.projects.output import Echo, Kept
 from millstream.projects.submission import SubmittedRun
 from millstream.projects.supervisor import GRACE_S
@@ -66,11 +70,15 @@ def cancel_children(parent_run_id: str | None) -> None:
 
 @contextlib.contextmanager
 def supervision(
-    run_id: str, tracking_uri: str, parent_run_id: str | None = None, prefix: str = ""
+    run_id: str,
+    tracking_uri: str,
+    parent_run_id: str | None = None,
+    temporary: Path | None = None,
+    prefix: str = "",
 ) -> Iterator[Supervisor]:
     """A supervisor for a run. If this process is killed, or leaves without a word that the run is `done`, the supervisor ends
-    the run's command and the run itself."""
-    supervisor = Supervisor(run_id, tracking_uri, parent_run_id, prefix)
+    the run's command and the run itself, and removes the `temporary` folder of its project."""
+    supervisor = Supervisor(run_id, tracking_uri, parent_run_id, temporary, prefix)
     _by_run[run_id] = supervisor
     try:
         yield supervisor
@@ -132,10 +140,13 @@ class CommandRun(SubmittedRun):
 class Supervisor:
     """This process's side of a run's supervisor. One thread shows and keeps output and hears what the supervisor tells."""
 
-    def __init__(self, run_id: str, tracking_uri: str, parent_run_id: str | None = None, prefix: str = "") -> None:
+    def __init__(
+        self, run_id: str, tracking_uri: str, parent_run_id: str | None, temporary: Path | None, prefix: str
+    ) -> None:
         self.run_id = run_id
         self.parent_run_id = parent_run_id
         self._tracking_uri = tracking_uri
+        self._temporary = temporary
         self.output = Kept()
         self.is_cancelled = False
         self._status: int | None = None
@@ -152,6 +163,7 @@ class Supervisor:
         out, their_out = os.pipe()
         err, their_err = os.pipe()
         command = [sys.executable, "-P", "-m", "millstream.projects.supervisor", str(theirs.fileno())]
+        self._began = time.time()
         try:
             self._popen = subprocess.Popen(
                 command, stdout=their_out, stderr=their_err, pass_fds=[theirs.fileno()], start_new_session=True
@@ -177,7 +189,7 @@ class Supervisor:
     @property
     def process(self) -> Process:
         """The supervisor itself: to send it SIGTERM cancels the run."""
-        return Process.of(self._popen.pid)
+        return Process(self._popen.pid, self._began)
 
     @property
     def has_ended(self) -> bool:
@@ -196,8 +208,9 @@ class Supervisor:
         return f"Its command ended with exit status {self._status}."
 
     def _watch(self) -> None:
-        folder = str(self.output.folder)
-        self._tell(watch={"run_id": self.run_id, "tracking_uri": self._tracking_uri, "output": folder})
+        temporary = str(self._temporary) if self._temporary is not None else None
+        abandoned = Abandoned(self.run_id, self._tracking_uri, str(self.output.folder), temporary)
+        self._tell(watch=structs.asdict(abandoned))
 
     def rename(self, run_id: str) -> None:
         """Go on with another id for the run: the one that a foreign server has chosen."""
@@ -231,6 +244,7 @@ class Supervisor:
 
     def cancel(self, grace_s: float = GRACE_S) -> None:
         """End the command and all that it started, and return when they have ended."""
+        self._may_interrupt = False  # who calls this knows
         self._tell(cancel=grace_s)
         if self._child is not None:
             self._ended.wait()
@@ -298,6 +312,7 @@ class Supervisor:
             # in a thread of its own: it may wait for what this one has to hear
             threading.Thread(target=self._canceller, daemon=True).start()
         elif self._may_interrupt and signal.getsignal(signal.SIGTERM) is exit_on_signal:
+            self._may_interrupt = False
             os.kill(os.getpid(), signal.SIGTERM)  # the main thread prepares something, and is there for nothing else
         return "ended" in message
 

@@ -103,15 +103,31 @@ def calling_run_id() -> str | None:
 
 
 def create(
-    submission: Submission, *, parent_run_id: str | None, run_name: str | None, place: Place, exists: bool, backend: str
+    submission: Submission,
+    *,
+    parent_run_id: str | None,
+    run_name: str | None,
+    place: Place,
+    exists: bool,
+    backend: str,
+    fingerprint: str,
 ) -> str:
     """Record a run that begins; its id, which a server of others may have chosen.
 
     Args:
         exists: the run is there already, made by who sent the project here; it gets what is known now.
         backend: which one will run it.
+        fingerprint: see `reuse`; "" if there is none.
     """
-    tags = _tags(submission, parent_run_id, run_name, place, backend)
+    found = {
+        **_source_tags(submission),
+        **_project_tags(submission, backend),
+        PARENT_RUN_TAG: parent_run_id,
+        RUN_NAME_TAG: run_name,
+        PROCESS_TAG: msgspec.json.encode(place).decode(),
+        FINGERPRINT_TAG: fingerprint,
+    }
+    tags = {name: value for name, value in found.items() if value}
     recorder, client = get_recorder(submission.tracking_uri), client_of(submission.tracking_uri)
     run_id = submission.run_id
     if exists:
@@ -127,25 +143,24 @@ def create(
     return run_id
 
 
-def _tags(
-    submission: Submission, parent_run_id: str | None, run_name: str | None, place: Place, backend: str
-) -> dict[str, str]:
-    source, project = submission.source, submission.project
-    found = {
+def _source_tags(submission: Submission) -> dict[str, str | None]:
+    source = submission.source
+    return {
         USER_TAG: user_name(),
         SOURCE_TYPE_TAG: SourceType.PROJECT.value,
         SOURCE_NAME_TAG: source.name,
         GIT_COMMIT_TAG: source.commit,
         GIT_REPO_URL_TAG: source.repo_url,
         GIT_BRANCH_TAG: source.branch,
+    }
+
+
+def _project_tags(submission: Submission, backend: str) -> dict[str, str | None]:
+    return {
+        NAME_TAG: submission.project.name,
         ENTRY_POINT_TAG: submission.entry_point,
         ENVIRONMENT_TAG: _environment(submission, backend),
-        PARENT_RUN_TAG: parent_run_id,
-        RUN_NAME_TAG: run_name,
-        NAME_TAG: project.name,
-        PROCESS_TAG: msgspec.json.encode(place).decode(),
     }
-    return {name: value for name, value in found.items() if value}
 
 
 def _environment(submission: Submission, backend: str) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from millstream.client import uris
 from millstream.entities import RunStatus
 from millstream.errors import MillstreamError
 from millstream.projects import environment, packing, record
@@ -45,7 +46,7 @@ def fingerprint(task: Task, *, thorough: bool) -> str:
             submission.entry_point,
             dict(submission.parameters),
             [_input(path, room) for path in _paths(task)],
-            _code(submission.project.root, room),
+            _code(submission.project.root, submission.tracking_uri, room),
             _environment(task),
             submission.config,
             submission.docker_args,
@@ -106,8 +107,20 @@ def _paths(task: Task) -> Iterator[Path]:
             yield Path(local_root(value)) if scheme_of(value) else submission.caller_dir / value
 
 
-def _code(root: Path, room: _Room) -> str:
-    return _digest(root, packing.project_files(root), room)
+def _code(root: Path, tracking_uri: str, room: _Room) -> str:
+    """Of the project's files, without those of a store that lies among them: it changes with every run."""
+    top, store = root.resolve(), _store(tracking_uri)
+    files = packing.project_files(root)
+    code = {name: found for name, found in files.items() if not (store and str(top / name).startswith(store))}
+    return _digest(root, code, room)
+
+
+def _store(tracking_uri: str) -> str:
+    """What the paths of a store's files begin with; "" for a store that is no file."""
+    scheme = uris.scheme_of(tracking_uri)
+    if scheme == "sqlite":
+        return os.path.realpath(tracking_uri.partition(":///")[2].partition("?")[0])
+    return "" if scheme else os.path.realpath(tracking_uri) + os.sep
 
 
 def _input(path: Path, room: _Room) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,7 +17,7 @@ from millstream.entities import RunStatus
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.projects import output, processes, record
 from millstream.projects.backends import BACKENDS, PREPARING
-from millstream.projects.submission import EnvironmentManager, Submission, SubmittedRun
+from millstream.projects.submission import EnvironmentManager, Source, Submission, SubmittedRun
 
 MANAGERS: tuple[EnvironmentManager, ...] = ("uv", "virtualenv", "conda", "local")
 
@@ -68,6 +69,7 @@ class Task(Struct, frozen=True, kw_only=True):
         exists: the run is there already.
         fingerprint: see `reuse`; "" if it was not made.
         prefix: put before each line of output that is shown.
+        owns_source: whether files that were fetched for it are removed when it has ended.
     """
 
     submission: Submission
@@ -78,6 +80,7 @@ class Task(Struct, frozen=True, kw_only=True):
     exists: bool = False
     fingerprint: str = ""
     prefix: str = ""
+    owns_source: bool = True
 
 
 def run(
@@ -126,14 +129,14 @@ def run(
         InvalidValue, NotFound, ProjectNotFetched: it cannot be run as asked; no run was made.
         MillstreamError: it could not be started; the run is FAILED, and says why.
     """
-    from millstream.projects import plugins
-    from millstream.tracking.uris import get_tracking_uri
-
     request = request_of(
         uri, entry_point, version, parameters, docker_args, experiment_name, experiment_id, backend, backend_config,
         storage_dir, run_id, run_name, env_manager, build_image, docker_auth,
     )  # fmt: skip
     if request.backend not in BACKENDS:
+        from millstream.projects import plugins
+        from millstream.tracking.uris import get_tracking_uri
+
         return plugins.run(request, get_tracking_uri(), synchronous)
     return start(plan(request), synchronous=synchronous, reuse=reuse)
 
@@ -176,15 +179,25 @@ def request_of(
 
 def plan(request: Request) -> Task:
     """Fetch a project and check all that can be checked without a run."""
-    from millstream.projects.parameters import complete
-    from millstream.projects.sources import fetch
-    from millstream.projects.spec import read_project
-    from millstream.tracking.uris import get_tracking_uri
+    from millstream.projects.sources import discard, fetch
 
     manager = request.env_manager
     if manager is not None and manager not in MANAGERS:
         raise InvalidValue(f"There is no environment manager {manager!r}. They are {', '.join(MANAGERS)}.")
     source = fetch(request.uri, request.version)
+    try:
+        return _planned(request, source)
+    except BaseException:
+        discard(source)
+        raise
+
+
+def _planned(request: Request, source: Source) -> Task:
+    from millstream.projects.parameters import complete
+    from millstream.projects.spec import read_project
+    from millstream.tracking.uris import get_tracking_uri
+
+    manager = request.env_manager
     project = read_project(source.root)
     is_docker = request.backend == "local" and project.docker is not None and manager != "local"
     module = "docker" if is_docker else request.backend
@@ -227,6 +240,7 @@ def start(task: Task, *, synchronous: bool, reuse: bool) -> SubmittedRun:
         found = earlier.find(task)
         if found is not None:
             output.say(f"Run {found.run_id} has done the same; it is reused.")
+            _discard(task)
             return found
     return run_here(task) if synchronous else background.start(task)
 
@@ -238,45 +252,62 @@ def run_here(task: Task, announce: Callable[[str], None] | None = None) -> Submi
         announce: is called with the run's id as soon as the run is sure to be tried: when it is in the store for the local
             backend, when it is submitted for others.
     """
+    try:
+        return _run_here(task, announce)
+    finally:
+        _discard(task)
+
+
+def _run_here(task: Task, announce: Callable[[str], None] | None) -> SubmittedRun:
     submission, module = task.submission, _module(task)
-    with processes.supervision(
-        submission.run_id, submission.tracking_uri, task.parent_run_id, task.prefix
-    ) as supervisor:
+    with supervision(task) as supervisor:
         submitted: SubmittedRun | None = None
         try:
-            run_id = record.create(
-                submission,
-                parent_run_id=task.parent_run_id,
-                run_name=task.run_name,
-                place=record.Place.of(supervisor.process),
-                exists=task.exists,
-                backend=task.module,
-            )
-            if run_id != submission.run_id:
-                submission = replace(submission, run_id=run_id)
-                supervisor.rename(run_id)
-            if task.fingerprint:
-                record.note(submission, **{record.FINGERPRINT_TAG: task.fingerprint})
+            submission = begin(task, supervisor)
             if announce is not None and task.module == "local":
-                announce(run_id)
+                announce(submission.run_id)
             submitted = module.submit(submission)
             supervisor.on_cancel(submitted.cancel)
             record.note(submission, **{record.BACKEND_TAG: task.backend})
             if announce is not None and task.module != "local":
-                announce(run_id)
+                announce(submission.run_id)
             succeeded = submitted.wait()
         except BaseException as error:
-            status, reason = after(error)
+            status, reason = (RunStatus.KILLED, "It was cancelled.") if supervisor.is_cancelled else after(error)
             (submitted or supervisor).cancel()
             end(submission, supervisor, status, reason)
             raise
         status = _status(submitted, succeeded, supervisor.is_cancelled)
         reason = submitted.reason or f"The backend {task.backend} reports {status}."
         ended = end(submission, supervisor, status, "" if succeeded else reason)
-    output.say(f"Run {run_id}: {ended.value}.")
+    output.say(f"Run {submission.run_id}: {ended.value}.")
     if not succeeded:
-        raise RunFailed(run_id, reason, status.value)
+        raise RunFailed(submission.run_id, reason, status.value)
     return submitted
+
+
+def supervision(task: Task) -> AbstractContextManager[processes.Supervisor]:
+    """A supervisor for a task's run; see `processes.supervision`."""
+    submission = task.submission
+    temporary = submission.source.temporary if task.owns_source else None
+    return processes.supervision(submission.run_id, submission.tracking_uri, task.parent_run_id, temporary, task.prefix)
+
+
+def begin(task: Task, supervisor: processes.Supervisor) -> Submission:
+    """Record that a task's run begins; the submission with the id that the run has."""
+    submission = task.submission
+    run_id = record.create(
+        submission,
+        parent_run_id=task.parent_run_id,
+        run_name=task.run_name,
+        place=record.Place.of(supervisor.process),
+        exists=task.exists,
+        backend=task.module,
+        fingerprint=task.fingerprint,
+    )
+    if run_id != submission.run_id:
+        supervisor.rename(run_id)
+    return replace(submission, run_id=run_id)
 
 
 def end(submission: Submission, supervisor: processes.Supervisor, status: RunStatus, reason: str) -> RunStatus:
@@ -297,6 +328,14 @@ def after(error: BaseException) -> tuple[RunStatus, str]:
     if isinstance(error, MillstreamError):
         return RunStatus.FAILED, error.message
     return RunStatus.FAILED, f"{type(error).__name__}: {error}"
+
+
+def _discard(task: Task) -> None:
+    """Remove the project's files, if they were fetched for this run alone."""
+    from millstream.projects.sources import discard
+
+    if task.owns_source:
+        discard(task.submission.source)
 
 
 def _status(submitted: SubmittedRun, succeeded: bool, is_cancelled: bool) -> RunStatus:

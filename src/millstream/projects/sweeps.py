@@ -24,7 +24,19 @@ from millstream.errors import InvalidValue, MillstreamError
 from millstream.projects import processes, record
 from millstream.projects.backends import BACKENDS
 from millstream.projects.parameters import complete
-from millstream.projects.running import Request, RunFailed, Task, after, end, plan, request_of, start
+from millstream.projects.running import (
+    Request,
+    RunFailed,
+    Task,
+    after,
+    begin,
+    end,
+    plan,
+    request_of,
+    start,
+    supervision,
+)
+from millstream.projects.sources import discard
 
 MAX_TRIALS = 10_000
 
@@ -182,42 +194,45 @@ def _run(request: Request, combinations: list[dict[str, str]], told: str, parall
         raise InvalidValue(f"Sweeps run on {', '.join(BACKENDS)}, not by plug-ins.")
     fixed = request.parameters
     task = plan(replace(request, parameters={**fixed, **combinations[0]}))
-    entry = task.submission.project.entry_point(request.entry_point)
-    parameters = [complete(entry, {**fixed, **each}) for each in combinations]
-    parent = replace(task.submission, parameters={name: str(value) for name, value in fixed.items()})
-    with processes.supervision(parent.run_id, parent.tracking_uri) as supervisor:
-        try:
-            parent_id = record.create(
-                parent,
-                parent_run_id=task.parent_run_id,
-                run_name=task.run_name,
-                place=record.Place.of(supervisor.process),
-                exists=task.exists,
-                backend=task.module,
+    try:
+        entry = task.submission.project.entry_point(request.entry_point)
+        parameters = [complete(entry, {**fixed, **each}) for each in combinations]
+        texts = {name: str(value) for name, value in fixed.items()}
+        parent = replace(task, submission=replace(task.submission, parameters=texts))
+        children = [
+            replace(
+                task,
+                submission=replace(task.submission, run_id=new_run_id(), parameters=each),
+                run_name=None,
+                exists=False,
+                owns_source=False,
+                prefix=f"[{_label(varied)}] " if parallel > 1 else "",
             )
-            if parent_id != parent.run_id:
-                parent = replace(parent, run_id=parent_id)
-                supervisor.rename(parent_id)
-            record.note(parent, **{record.SWEEP_TAG: told, record.BACKEND_TAG: task.backend})
-            tasks = [
-                replace(
-                    task,
-                    submission=replace(task.submission, run_id=new_run_id(), parameters=each),
-                    parent_run_id=parent_id,
-                    run_name=None,
-                    exists=False,
-                    prefix=f"[{_label(varied)}] " if parallel > 1 else "",
-                )
-                for varied, each in zip(combinations, parameters, strict=True)
-            ]
+            for varied, each in zip(combinations, parameters, strict=True)
+        ]
+        return _run_below(parent, children, combinations, told, parallel, reuse)
+    finally:
+        discard(task.submission.source)
+
+
+def _run_below(
+    parent: Task, children: list[Task], combinations: list[dict[str, str]], told: str, parallel: int, reuse: bool
+) -> Sweep:
+    """Make the parent run, then the others; whatever happens, it is ended after them."""
+    with supervision(parent) as supervisor:
+        submission = parent.submission
+        try:
+            submission = begin(parent, supervisor)
+            record.note(submission, **{record.SWEEP_TAG: told, record.BACKEND_TAG: parent.backend})
+            tasks = [replace(child, parent_run_id=submission.run_id) for child in children]
             trials = _run_all(tasks, combinations, parallel, reuse, supervisor)
         except BaseException as error:
-            end(parent, supervisor, *after(error))
+            end(submission, supervisor, *after(error))
             raise
         failed = sum(trial.status != RunStatus.FINISHED for trial in trials)
         status = RunStatus.FAILED if failed else RunStatus.FINISHED
-        end(parent, supervisor, status, f"{failed} of {len(trials)} runs were not successful." if failed else "")
-    return Sweep(parent_id, trials)
+        end(submission, supervisor, status, f"{failed} of {len(trials)} runs were not successful." if failed else "")
+    return Sweep(submission.run_id, trials)
 
 
 def _run_all(
