@@ -65,8 +65,9 @@ browser: ## Install Chromium for the tests of the pages (Debian, when root)
 screenshots: ui browser ## Write pictures of every page, in both themes and two widths, to build/screenshots
 	$(BIN)/python -m tests.ui.screenshots $(ARGS)
 
-test: $(VENV)/.test check ui-check browser ## Run all tests, with a small real piece of every slow suite
+test: $(VENV)/.test $(SPARK_VENV)/.ready check ui-check browser java ## Run all tests, with a small real piece of every slow suite
 	$(PYTEST) -n 2 --dist loadfile $(ARGS)
+	$(SPARK_VENV)/bin/python -m pytest tests/spark --quick
 
 check: $(VENV)/.test ## Check style and types
 	$(BIN)/ruff check

@@ -12,20 +12,19 @@ from typing import Any
 import pytest
 
 from millstream.models.spark.staging import DEFAULT_PLACE
-from tests.spark.cluster import running_cluster
+from tests.spark.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def answers(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     variables = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-    with running_cluster() as cluster:
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "tests.spark.client", cluster.master,
-             str(tmp_path_factory.mktemp("client"))],
-            cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=600,
-        )  # fmt: skip
+    folder = tmp_path_factory.mktemp("client")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.spark.client", cluster.master, str(folder)],
+        cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

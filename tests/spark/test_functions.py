@@ -115,7 +115,7 @@ def test_times_nested_values_and_nulls_reach_the_model(spark: Any, model: Callab
     def describe(data: pd.DataFrame) -> list[str]:
         rows = data.to_dict(orient="records")
         return [
-            f"{row['at']:%H:%M}|{list(row['list'])}|{row['map']}|{row['struct']['x']}|{pd.isna(row['number'])}"
+            f"{row['at']:%H:%M}|{row['list'].tolist()}|{row['map']}|{row['struct']['x']}|{pd.isna(row['number'])}"
             for row in rows
         ]
 
@@ -207,12 +207,18 @@ def test_the_signature_says_the_result_type(spark: Any, frame: Any, model: Calla
         (lambda data: data["0"], "double", 1.0),
         (lambda data: [None, *data["0"][1:]], "double", None),
         (
+            lambda data: pd.Series([pd.Timestamp("2026-01-02 03:04")] * len(data)),
+            "timestamp",
+            dt.datetime(2026, 1, 2, 3, 4),
+        ),
+        (lambda data: pd.Series([b"x"] * len(data)), "binary", b"x"),
+        (
             lambda data: [{"label": "a", "scores": [0.1]}] * len(data),
             "label string, scores array<double>",
             ("a", [0.1]),
         ),
     ],
-    ids=["matrix", "cube", "lists", "dicts", "dict of arrays", "series", "none", "nested"],
+    ids=["matrix", "cube", "lists", "dicts", "dict of arrays", "series", "none", "times", "bytes", "nested"],
 )
 def test_all_that_models_give_becomes_a_column(
     spark: Any, frame: Any, model: Callable[..., Path], predict: Callable[..., Any], result_type: str, first: Any

@@ -16,11 +16,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from millstream import settings
 from millstream.errors import InvalidValue, Unsupported
 from millstream.models import flavors
-from millstream.models.datatypes import AnyType
 from millstream.models.locations import fetch
 from millstream.models.mlmodel import MLMODEL, Model
 from millstream.models.pyfunc.loading import PICKLE_LOADERS, SCRIPT_LOADERS, NoPythonFunction, warn_of_differences
@@ -83,7 +83,7 @@ def spark_udf(
             "As a function, a Spark ML model starts a small Spark in every Python worker. Where the whole frame is at hand, "
             "millstream.spark.load_model(uri).transform(frame) is faster."
         )
-    is_local = surroundings.is_local(env_manager)
+    is_local = surroundings.is_local(env_manager or "local")
     given = trust_of(trust, root)
     _require_trust(root, entry, given)
     if is_local:
@@ -92,7 +92,7 @@ def spark_udf(
         surroundings.prepare_env(str(root), env_manager)  # what is wrong with it is said here, once
     inputs = metadata.get_input_schema()
     outputs = metadata.get_output_schema()
-    as_json = result_type is None and outputs is not None and _is_any(outputs) and _has_variants()
+    result = _result_type(result_type, outputs)
     folder, archive = _ship(spark, root)
     job = workers.Job(
         key=uuid.uuid4().hex,
@@ -100,7 +100,7 @@ def spark_udf(
         archive=archive,
         trust=given.is_given,
         names=[] if inputs is None else [str(name) for name in inputs.input_names()],
-        result=_result_type(result_type, outputs),
+        result=result,
         time_zone=str(spark.conf.get("spark.sql.session.timeZone")),
         params=dict(params) if params else None,
         model_config=_config(model_config),
@@ -111,7 +111,7 @@ def spark_udf(
 
     def predict(*columns: Any) -> Any:
         column = function(_argument(columns, inputs))
-        if not as_json:
+        if result.typeName() != "variant":
             return column
         from pyspark.sql.functions import parse_json
 
@@ -137,16 +137,6 @@ def _result_type(given: Any, outputs: Schema | None) -> Any:
         return results.of_schema(outputs)
     logger.warning("The model's signature has no outputs, so its predictions are taken to be double. Give result_type.")
     return DoubleType()
-
-
-def _is_any(outputs: Schema) -> bool:
-    return len(outputs) == 1 and isinstance(getattr(outputs.inputs[0], "type", None), AnyType)
-
-
-def _has_variants() -> bool:
-    from pyspark.sql import types
-
-    return hasattr(types, "VariantType")
 
 
 def _config(given: Any) -> dict[str, Any] | None:
@@ -182,7 +172,7 @@ def _argument(columns: tuple[Any, ...], inputs: Schema | None) -> Any:
     found = [col(_quoted(each)) if isinstance(each, str) else each for each in columns]
     if len(found) == 1:
         return found[0]
-    if inputs is None:
+    if inputs is None or (inputs.is_tensor_spec() and not inputs.has_input_names()):
         names = [str(index) for index in range(len(found))]
     else:
         names = [str(name) for name in inputs.input_names()]
@@ -213,39 +203,48 @@ def _function(job: workers.Job) -> Callable[[Any], Any]:
     from pyspark.sql import functions
 
     made: Callable[[Any], Any]
-    if hasattr(functions, "arrow_udf"):
-        made = functions.arrow_udf(workers.arrow_function(job), job.result, functions.ArrowUDFType.SCALAR_ITER)
-        return made
-    import pandas as pd
+    if hasattr(functions, "arrow_udf"):  # Spark 4.1
+        import pyarrow as pa
 
-    predict = workers.pandas_function(job)
-    predict.__annotations__ = {"batches": Iterator[pd.Series], "return": Iterator[pd.Series]}
-    made = functions.pandas_udf(predict, job.result)
+        predict, batches = workers.arrow_function(job), Iterator[pa.Array]
+        made = functions.arrow_udf(_hinted(predict, batches), results.carrier(job.result))
+    else:
+        import pandas as pd
+
+        predict, batches = workers.pandas_function(job), Iterator[pd.Series]
+        made = functions.pandas_udf(_hinted(predict, batches), results.carrier(job.result))
     return made
 
 
+def _hinted(predict: Callable[[Any], Any], batches: Any) -> Callable[[Any], Any]:
+    """With the hints by which Spark tells what kind of function it is."""
+    predict.__annotations__ = {"batches": batches, "return": batches}
+    return predict
+
+
 # ---------------------------------------------------------------- the model's way to the workers
-_shipped: dict[tuple[int, str], str] = {}
-"""Names of the archives that sessions have got already, by the session and the model's content."""
+_shipped: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()
+"""Names of the archives that a session has got already, by the model's content."""
 
 
 def _ship(session: Any, root: Path) -> tuple[str | None, str]:
     """Where the workers find the model: its folder, or else the name of an archive that Spark brings to them."""
     if not sessions.is_connect(session) and sessions.runs_here(session):
         return str(root.resolve()), ""
-    key = (id(session), _digest(root))
-    if key not in _shipped:
+    digest = _digest(root)
+    shipped = _shipped.setdefault(session, {})
+    if digest not in shipped:
         folder = Path(tempfile.mkdtemp(prefix="millstream-spark-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        archive = folder / f"millstream-model-{key[1]}.tar"
+        archive = folder / f"millstream-model-{digest}.tar"
         with tarfile.open(archive, "w") as tar:
             tar.add(root, ".")
         if sessions.is_connect(session):
             session.addArtifacts(str(archive), archive=True)
         else:
             session.sparkContext.addArchive(str(archive))
-        _shipped[key] = archive.name
-    return None, _shipped[key]
+        shipped[digest] = archive.name
+    return None, shipped[digest]
 
 
 def _digest(root: Path) -> str:

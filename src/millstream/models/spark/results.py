@@ -7,6 +7,7 @@
     array         all columns that fit its elements, one array a row; or the lists that the rows are
     struct        the columns of its fields' names, or as many columns in order
     map           dicts, or all columns by name
+    variant       anything: it travels as JSON (a result that the signature says nothing of)
 
 Predictions are frames, Series, arrays, lists of values, of rows or of dicts, dicts of columns.
 """
@@ -77,9 +78,15 @@ def _check(found: Any, given: Any) -> None:
 
 
 def of_schema(outputs: Schema) -> Any:
-    """The type that the outputs of a signature have: that of a single one, a struct of several. What is "any" is text."""
+    """The type that the outputs of a signature have: that of a single one, a struct of several.
+
+    "any" is a variant; text before Spark 4, and in a struct.
+    """
     from pyspark.sql import types
 
+    first = outputs.inputs[0]
+    if len(outputs) == 1 and not isinstance(first, TensorSpec) and isinstance(first.type, AnyType):
+        return getattr(types, "VariantType", types.StringType)()
     found = [_of_spec(each) for each in outputs.inputs]
     if len(found) == 1:
         return found[0]
@@ -100,6 +107,35 @@ def _of_spec(spec: Any) -> Any:
     return types.StringType() if isinstance(spec.type, AnyType) else to_spark(spec.type)
 
 
+def carrier(wanted: Any) -> Any:
+    """The type in which values of a type come from workers: variants as text, which Spark then parses."""
+    from pyspark.sql.types import StringType
+
+    return StringType() if wanted.typeName() == "variant" else wanted
+
+
+def arrow_type_of(wanted: Any, time_zone: str) -> Any:
+    """Arrow's type of a type of Spark's; Spark's own function for it takes other arguments in each version."""
+    import pyarrow as pa
+
+    kind = wanted.typeName()
+    if kind == "array":
+        return pa.list_(pa.field("element", arrow_type_of(wanted.elementType, time_zone)))
+    if kind == "struct":
+        return pa.struct([pa.field(field.name, arrow_type_of(field.dataType, time_zone)) for field in wanted.fields])
+    if kind == "map":
+        return pa.map_(pa.string(), arrow_type_of(wanted.valueType, time_zone))
+    if kind == "timestamp":
+        return pa.timestamp("us", tz=time_zone)
+    found: Any = getattr(pa, _ARROW[kind])()
+    return found
+
+
+_ARROW = {
+    "boolean": "bool_", "integer": "int32", "long": "int64", "float": "float32", "double": "float64", "string": "string",
+    "binary": "binary",
+}  # fmt: skip
+
 # ---------------------------------------------------------------- values
 _FITS: dict[str, tuple[str, ...]] = {
     "boolean": ("bool",),
@@ -115,14 +151,14 @@ def converted(prediction: Any, wanted: Any, arrow_type: Any, rows: int) -> Any:
     """A batch's predictions as an Arrow array.
 
     Args:
-        wanted: the type of Spark's; `arrow_type` is Arrow's of the same.
+        wanted: the type of Spark's; `arrow_type` is Arrow's of its carrier.
         rows: how many the batch has.
     Raises:
         WrongResult: there are not as many predictions as rows, or none that fits the type.
     """
     import pyarrow as pa
 
-    table = _as_table(prediction, rows)
+    table = _as_table(prediction, rows, keeps_dicts=wanted.typeName() in ("map", "variant"))
     try:
         return _column(table, wanted, arrow_type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
@@ -131,8 +167,12 @@ def converted(prediction: Any, wanted: Any, arrow_type: Any, rows: int) -> Any:
         raise _misfit(table, wanted, error) from None
 
 
-def _as_table(prediction: Any, rows: int) -> pd.DataFrame:
-    """Predictions as a frame; rows that are arrays of several dimensions stay lists, in one column."""
+def _as_table(prediction: Any, rows: int, keeps_dicts: bool) -> pd.DataFrame:
+    """Predictions as a frame; rows that are arrays of several dimensions stay lists, in one column.
+
+    Args:
+        keeps_dicts: so do rows that are dicts; else their keys are columns.
+    """
     import numpy as np
     import pandas as pd
 
@@ -147,7 +187,7 @@ def _as_table(prediction: Any, rows: int) -> pd.DataFrame:
     elif isinstance(prediction, dict):
         table = pd.DataFrame({name: _cells(values) for name, values in prediction.items()})
     elif isinstance(prediction, (list, tuple)):
-        is_rows = bool(prediction) and isinstance(prediction[0], dict)
+        is_rows = bool(prediction) and isinstance(prediction[0], dict) and not keeps_dicts
         table = pd.DataFrame(list(prediction)) if is_rows else pd.DataFrame({0: list(prediction)})
     else:
         raise WrongResult(
@@ -175,18 +215,28 @@ def _column(table: pd.DataFrame, wanted: Any, arrow_type: Any) -> Any:
     if kind == "array":
         return _arrays(table, wanted, arrow_type)
     if kind == "map":
-        cells = table.iloc[:, 0] if len(table.columns) == 1 else table.to_dict(orient="records")
-        return pa.array([None if cell is None else list(cell.items()) for cell in cells], arrow_type)
+        return pa.array([None if cell is None else list(cell.items()) for cell in _rows(table)], arrow_type)
+    if kind == "variant":
+        return pa.array([json.dumps(cell, default=_plain, allow_nan=False) for cell in _rows(table)], arrow_type)
     if kind == "string":
         return pa.array([_text(cell) for cell in table.iloc[:, 0]], arrow_type)
     return _scalars(_fitting(table, wanted).iloc[:, 0], kind, arrow_type)
+
+
+def _rows(table: pd.DataFrame) -> list[Any]:
+    """The cells of a single column without a name, else a dict for each row."""
+    if list(table.columns) != [0]:
+        found: list[Any] = table.to_dict(orient="records")
+        return found
+    cells: list[Any] = table[0].tolist()
+    return cells
 
 
 def _scalars(values: pd.Series, kind: str, arrow_type: Any) -> Any:
     import pyarrow as pa
 
     if kind == "timestamp" and getattr(values.dtype, "tz", None) is None:
-        values = values.astype("datetime64[ns]").dt.tz_localize(arrow_type.tz or "UTC")
+        values = values.astype("datetime64[ns]").dt.tz_localize(arrow_type.tz)
     return pa.Array.from_pandas(values, type=arrow_type, safe=False)
 
 
@@ -240,8 +290,13 @@ def _text(cell: Any) -> str | None:
     if is_null(cell):
         return None
     if isinstance(cell, (dict, list)):
-        return json.dumps(cell, default=str)
+        return json.dumps(cell, default=_plain)
     return cell if isinstance(cell, str) else str(cell)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no form for: NumPy's values, and others as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _misfit(table: pd.DataFrame, wanted: Any, reason: object) -> WrongResult:

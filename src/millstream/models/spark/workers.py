@@ -98,9 +98,8 @@ def _only_name(job: Job) -> str:
 def _score(job: Job, frame: pd.DataFrame) -> Any:
     """The predictions for a batch, as an Arrow array."""
     import pyarrow as pa
-    from pyspark.sql.pandas.types import to_arrow_type
 
-    arrow_type = to_arrow_type(job.result, timezone=job.time_zone)
+    arrow_type = results.arrow_type_of(results.carrier(job.result), job.time_zone)
     if not len(frame):
         return pa.array([], arrow_type)
     return results.converted(_model(job)(frame), job.result, arrow_type, len(frame))
