@@ -6,6 +6,7 @@ import {
   type ReactNode,
   useCallback,
   useEffect,
+  useLayoutEffect,
   useMemo,
   useRef,
   useState,
@@ -149,14 +150,13 @@ function Grid(props: {
 }) {
   const { keys, panel } = props;
   const box = useRef<HTMLDivElement>(null);
-  const [columns, setColumns] = useState(1);
-  useEffect(() => {
+  const [columns, setColumns] = useState(0); // none before it is known: a panel asks for as many points as it is wide
+  useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
-    const observer = new ResizeObserver(([entry]) => {
-      const wide = entry?.contentRect.width ?? 0;
-      setColumns(Math.max(1, Math.floor((wide + GAP) / (LEAST_COLUMN + GAP))));
-    });
+    const measure = () => setColumns(Math.max(1, Math.floor((element.clientWidth + GAP) / (LEAST_COLUMN + GAP))));
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
@@ -164,9 +164,9 @@ function Grid(props: {
     <div
       ref={box}
       className={styles.grid}
-      style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gap: GAP }}
+      style={{ gridTemplateColumns: `repeat(${columns || 1}, minmax(0, 1fr))`, gap: GAP }}
     >
-      {keys.map((key, at) => panel(key, keys[at - 1], keys[at + 1], columns))}
+      {columns > 0 && keys.map((key, at) => panel(key, keys[at - 1], keys[at + 1], columns))}
     </div>
   );
 }
