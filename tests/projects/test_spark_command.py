@@ -34,6 +34,9 @@ import json, os, shutil, sys, time
 from pathlib import Path
 here = Path(os.environ["RECORDED"])
 arguments = sys.argv[1:]
+if "--status" in arguments:
+    sys.stderr.write(os.environ.get("SPARK_TELLS", ""))
+    sys.exit(0)
 if "--kill" in arguments:
     (here / "killed.json").write_text(json.dumps(arguments))
     sys.exit(0)
@@ -217,8 +220,9 @@ def test_sparks_own_defaults_still_count_and_the_users_properties_before_them(pr
 
 
 def test_a_driver_on_kubernetes_gets_the_project_unpacked_and_its_variables(
-    project: Path, home: Path, served: MillstreamClient
+    project: Path, home: Path, served: MillstreamClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SPARK_TELLS", "phase: Succeeded")
     run = submit(project, home, KUBERNETES)
     call = recorded(home)
     option = {name: call.options[call.options.index(name) + 1] for name in ("--master", "--deploy-mode", "--archives")}
@@ -233,6 +237,7 @@ def test_a_driver_on_kubernetes_gets_the_project_unpacked_and_its_variables(
     assert rest == ["project", "jobs/train.py", "--depth", "4", "none"]
     for kind in ("executorEnv", "kubernetes.driverEnv"):
         assert call.property(f"spark.{kind}.MLFLOW_RUN_ID") == run.run_id
+    assert call.property("spark.kubernetes.submission.waitAppCompletion") == "true"
     assert call.property("spark.kubernetes.driver.pod.name") == f"millstream-{run.run_id}"
     assert call.property("spark.pyspark.python") == call.property("spark.pyspark.driver.python") == "/opt/python"
 
@@ -248,6 +253,35 @@ def test_the_script_on_the_cluster_runs_as_it_would_in_the_projects_folder(proje
     )  # fmt: skip
     said = json.loads(done.stdout)
     assert said == [["jobs/train.py", "-x", "a b"], "project", "__main__", "seen by a driver on the cluster"]
+
+
+@pytest.mark.parametrize(
+    ("told", "printed", "reason"),
+    [
+        ("phase: Succeeded", "phase: Running", ""),
+        ("phase: Failed\n exit code: 1", "phase: Running", "is Failed"),
+        ("No applications found.", "phase: Pending\nphase: Failed", "is Failed"),
+        ("No applications found.", "", "how it ended is not known"),
+    ],
+)
+def test_of_a_driver_on_kubernetes_its_pod_says_how_it_ended(
+    told: str,
+    printed: str,
+    reason: str,
+    project: Path,
+    home: Path,
+    served: MillstreamClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPARK_TELLS", told)
+    monkeypatch.setenv("SPARK_PRINTS", printed)  # it exits with 0 in any case
+    if not reason:
+        run = submit(project, home, KUBERNETES)
+        assert served.get_run(run.run_id).info.status == "FINISHED"
+        return
+    with pytest.raises(RunFailed, match=reason) as caught:
+        submit(project, home, KUBERNETES)
+    assert served.get_run(caught.value.run_id).info.status == "FAILED"
 
 
 def test_cancel_kills_the_application_on_the_cluster(
@@ -408,7 +442,9 @@ def test_spark_is_found_in_the_configuration_then_the_variable_then_the_environm
     assert spark_command.find_spark(SparkOptions(), prefix).home == by_variable
     monkeypatch.delenv("SPARK_HOME")
     assert spark_command.find_spark(SparkOptions(), prefix).home == packaged
-    assert spark_command.find_spark(SparkOptions(), None).program == str(on_path / "bin" / "spark-submit")
+    assert spark_command.find_spark(SparkOptions(), None) == spark_command.Spark(str(on_path / "bin" / "spark-submit"))
+    (on_path / "jars").mkdir()
+    assert spark_command.find_spark(SparkOptions(), None).home == on_path
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingLibrary, match="SPARK_HOME"):
         spark_command.find_spark(SparkOptions(), None)
@@ -441,3 +477,9 @@ def test_properties_are_written_as_java_reads_them(value: str, tmp_path: Path) -
 
 def test_keys_may_have_dashes(tmp_path: Path) -> None:
     assert read_options({"num-executors": 2, "deploy-mode": "client"}, tmp_path).num_executors == 2
+
+
+def test_every_key_of_the_configuration_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "projects.md").read_text()
+    section = page.partition("## On Spark")[2].partition("\n## ")[0]
+    assert [key for key in SparkOptions.__struct_fields__ if f"`{key}`" not in section] == []

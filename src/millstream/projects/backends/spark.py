@@ -1,29 +1,22 @@
 """A Spark cluster, or Spark on this machine: the entry point's script is handed to `spark-submit`.
 
 The driver runs here, in the project's folder and environment (deploy mode `client`), or on the cluster, where the project is
-unpacked for it (`cluster`, on YARN and Kubernetes). In both `spark-submit` ends with the application, and its exit status says
-how. See `spark_options` for the configuration.
+unpacked for it (`cluster`, on YARN and Kubernetes). In both `spark-submit` waits for the application. See `spark_options` for the
+configuration.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
 
 from millstream.client import uris
-from millstream.entities import RunStatus
 from millstream.errors import InvalidValue
 from millstream.projects import commands, environment, output, parameters, processes
 from millstream.projects.backends import spark_command, spark_properties
 from millstream.projects.backends.spark_application import application_of
+from millstream.projects.backends.spark_cluster import ClusterRun
 from millstream.projects.backends.spark_options import SparkOptions, read_options
 from millstream.projects.submission import Submission, SubmittedRun
-
-logger = logging.getLogger("millstream")
-
-_KILL_TIMEOUT_S = 60.0
 
 
 def check(submission: Submission) -> None:
@@ -34,8 +27,6 @@ def check(submission: Submission) -> None:
     manager = environment.chosen_manager(submission.environment_manager)
     if manager == "local":
         spark_command.find_spark(options, None)
-    else:
-        environment.spec_of(project)
     if options.place == "packed" and manager in ("local", "conda"):
         raise InvalidValue(
             f"'environment' cannot be 'packed' with the environment manager {manager!r}: an archive is made of what uv or "
@@ -74,7 +65,7 @@ def submit(submission: Submission) -> SubmittedRun:
     values = parameters.resolve(entry, submission.parameters, submission.storage_dir, submission.caller_dir)
     line = commands.command_of(project, submission.entry_point, values)
     application = application_of(line, project.root)
-    prepared = environment.prepare_for(submission)
+    prepared = environment.prepare(submission)
     spark = spark_command.find_spark(options, prepared.prefix)
     supervisor = processes.supervised(submission.run_id)
     assert supervisor is not None  # `running` submits inside of `supervision`
@@ -83,7 +74,7 @@ def submit(submission: Submission) -> SubmittedRun:
     named = options.properties_file
     settings = spark_properties.write(
         folder / "spark.properties",
-        project.root / named if named is not None else spark_properties.defaults_of(spark.home),
+        project.root / named if named is not None else spark.defaults,
         spark_command.properties(submission, options, prepared),
     )
     program = [spark.program, "--properties-file", str(settings)]
@@ -93,68 +84,5 @@ def submit(submission: Submission) -> SubmittedRun:
     started = processes.start(submission.run_id, [*program, *arguments], folder=project.root, environment=variables)
     if options.deploy_mode == "client":
         return started
-
-    def kill() -> None:
-        command = spark_command.kill_command(submission, options, program, output.parts(supervisor.output.folder))
-        if command is not None:
-            _kill(command, variables)
-
-    return ClusterRun(started, kill)
-
-
-class ClusterRun(SubmittedRun):
-    """A run whose driver is on the cluster, while `spark-submit` waits for it here.
-
-    Args:
-        process: `spark-submit`.
-        kill: ends the application; it goes on without `spark-submit`.
-    """
-
-    def __init__(self, process: SubmittedRun, kill: Callable[[], None]) -> None:
-        self._process = process
-        self._kill: Callable[[], None] | None = kill
-
-    @property
-    def run_id(self) -> str:
-        return self._process.run_id
-
-    @property
-    def reason(self) -> str:
-        return self._process.reason
-
-    def get_status(self) -> str:
-        return self._process.get_status()
-
-    def wait(self) -> bool:
-        succeeded = self._process.wait()
-        if self.get_status() == RunStatus.KILLED.value:  # perhaps by another process
-            self._kill_once()
-        return succeeded
-
-    def cancel(self) -> None:
-        if self.get_status() == RunStatus.RUNNING.value:
-            self._process.cancel()
-            self._kill_once()
-
-    def _kill_once(self) -> None:
-        kill, self._kill = self._kill, None
-        if kill is not None:
-            kill()
-
-
-def _kill(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """End the application. What keeps it from that is a warning: the run has ended anyway."""
-    try:
-        done = subprocess.run(
-            command,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_KILL_TIMEOUT_S,
-            check=False,
-        )
-        reason = done.stderr.decode(errors="replace").strip()[-500:] if done.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as error:
-        reason = str(error)
-    if reason:
-        logger.warning("The application may still run; %s failed: %s", " ".join(command), reason)
+    driver = spark_command.driver(submission, options, program, variables)
+    return ClusterRun(started, driver, lambda: output.parts(supervisor.output.folder))

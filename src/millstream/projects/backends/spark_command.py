@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from millstream.errors import InvalidValue, MissingLibrary
 from millstream.projects import environment, packing, record
 from millstream.projects.backends import spark_archives, spark_driver, spark_properties
 from millstream.projects.backends.spark_application import Application
+from millstream.projects.backends.spark_cluster import Pod, YarnApplication
 from millstream.projects.backends.spark_options import OPTIONS, SparkOptions
 from millstream.projects.backends.spark_properties import text_of
 from millstream.projects.submission import Submission
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 PARAMETERS_VARIABLE = "MILLSTREAM_RUN_PARAMETERS"
 """The run's parameters as a JSON object, in the environment of driver and executors."""
 
-PROJECT, ENVIRONMENT = "project", "environment"
+_PROJECT, _ENVIRONMENT = "project", "environment"
 """Folders in the working directory of a driver on the cluster and of executors."""
 
-PACKED_PYTHON = f"./{ENVIRONMENT}/bin/python"
+_PACKED_PYTHON = f"./{_ENVIRONMENT}/bin/python"
 
 _POD = "spark.kubernetes.driver.pod.name"
-_YARN_ID = re.compile(rb"application_\d+_\d+")
+_WAITS = {"yarn": "spark.yarn.submit.waitAppCompletion", "k8s": "spark.kubernetes.submission.waitAppCompletion"}
+"""The property by which `spark-submit` stays until an application has ended."""
 
 
 class Spark(Struct, frozen=True):
@@ -42,6 +44,17 @@ class Spark(Struct, frozen=True):
 
     program: str
     home: Path | None = None
+
+    @property
+    def defaults(self) -> Path | None:
+        """Its own `spark-defaults.conf`, if there is one."""
+        below_home = self.home / "conf" if self.home is not None else _PACKAGED_CONF
+        path = Path(os.environ.get("SPARK_CONF_DIR") or below_home, "spark-defaults.conf")
+        return path if path.is_file() else None
+
+
+_PACKAGED_CONF = Path("/etc/spark/conf")
+"""For a `spark-submit` that starts one elsewhere: where distributions of Hadoop have the configuration."""
 
 
 def find_spark(options: SparkOptions, prefix: Path | None) -> Spark:
@@ -64,7 +77,8 @@ def find_spark(options: SparkOptions, prefix: Path | None) -> Spark:
             return found
     program = shutil.which("spark-submit")
     if program is not None:
-        return Spark(program)
+        home = Path(program).resolve().parent.parent
+        return Spark(program, home if (home / "jars").is_dir() else None)
     installed = importlib.util.find_spec("pyspark")
     for place in (installed.submodule_search_locations or ()) if installed is not None else ():
         found = _below(Path(place))
@@ -93,11 +107,11 @@ def arguments(
         py_files.append(str(modules))
     if options.place == "packed":
         packed = spark_archives.pack_environment(prepared.prefix, folder / "environment.tar.gz")
-        archives.append(f"{packed}#{ENVIRONMENT}")
+        archives.append(f"{packed}#{_ENVIRONMENT}")
     start = [application.script]
     if options.deploy_mode == "cluster":
-        archives.append(f"{packing.pack(root, folder).path}#{PROJECT}")
-        start = [spark_driver.__file__, PROJECT, application.script]
+        archives.append(f"{packing.pack(root, folder).path}#{_PROJECT}")
+        start = [spark_driver.__file__, _PROJECT, application.script]
     values = {key: getattr(options, key) for key in OPTIONS}
     values |= {"name": options.name or application_name(submission), "files": list(options.files)}
     values |= {"py_files": py_files, "archives": archives}
@@ -122,7 +136,7 @@ def _pod(submission: Submission) -> str:
 def properties(submission: Submission, options: SparkOptions, prepared: Environment) -> dict[str, str]:
     """Spark's properties: how executors and the driver find Python, the user's own, and what belongs to the run."""
     on_cluster = options.deploy_mode == "cluster"
-    pythons = {"shared": str(prepared.python), "packed": PACKED_PYTHON, "cluster": options.python}
+    pythons = {"shared": str(prepared.python), "packed": _PACKED_PYTHON, "cluster": options.python}
     python = pythons[options.place]
     driver = python if on_cluster else str(prepared.python)
     named = {"spark.pyspark.python": python, "spark.pyspark.driver.python": driver}
@@ -133,7 +147,7 @@ def properties(submission: Submission, options: SparkOptions, prepared: Environm
         own["PYTHONPATH"] = str(environment.AS_MLFLOW)
     conf |= spark_properties.executor_variables(own)
     if on_cluster:
-        conf |= spark_properties.driver_variables(options.cluster, own)
+        conf |= spark_properties.driver_variables(options.cluster, own) | {_WAITS[options.cluster]: "true"}
         if options.cluster == "k8s":
             conf.setdefault(_POD, _pod(submission))
     has_credentials = uris.redact(submission.tracking_uri) != submission.tracking_uri
@@ -154,29 +168,23 @@ def surroundings(submission: Submission, options: SparkOptions, prepared: Enviro
         found["SPARK_HOME"] = str(spark.home)
     if options.is_local:
         found.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # else the address of a network interface, open to others
-    if not any(
-        "utf-8" in found.get(name, "").lower().replace("utf8", "utf-8") for name in ("LC_ALL", "LC_CTYPE", "LANG")
-    ):
+    locale = next(filter(None, map(found.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    if not re.search("utf-?8", locale, re.IGNORECASE):
         found["LC_ALL"] = "C.UTF-8"  # else Java makes question marks of other letters
     return found
 
 
-def kill_command(
-    submission: Submission, options: SparkOptions, program: Sequence[str], printed: Iterable[bytes]
-) -> list[str] | None:
-    """The command that ends an application on a cluster; None while it has not begun.
+def driver(
+    submission: Submission, options: SparkOptions, program: Sequence[str], variables: Mapping[str, str]
+) -> Pod | YarnApplication:
+    """The run's driver on a cluster.
 
     Args:
         program: `spark-submit`, with its properties.
-        printed: what it has printed, which on YARN names the application.
+        variables: its environment.
     """
-    if options.cluster == "k8s":
-        namespace = text_of(options.conf.get("spark.kubernetes.namespace", "default"))
-        pod = text_of(options.conf.get(_POD, _pod(submission)))
-        return [*program, "--master", str(options.master), "--kill", f"{namespace}:{pod}"]
-    found = _YARN_ID.search(b"".join(printed))
-    if found is None:
-        return None
-    home = os.environ.get("HADOOP_HOME")
-    yarn = str(Path(home, "bin", "yarn")) if home else "yarn"
-    return [yarn, "application", "-kill", found[0].decode()]
+    if options.cluster == "yarn":
+        return YarnApplication(variables)
+    namespace = text_of(options.conf.get("spark.kubernetes.namespace", "default"))
+    pod = text_of(options.conf.get(_POD, _pod(submission)))
+    return Pod([*program, "--master", str(options.master)], f"{namespace}:{pod}", variables)

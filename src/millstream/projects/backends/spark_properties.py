@@ -42,13 +42,6 @@ def write(path: Path, defaults: Path | None, properties: Mapping[str, str]) -> P
     return path
 
 
-def defaults_of(home: Path | None) -> Path | None:
-    """Spark's own `spark-defaults.conf`, if there is one."""
-    folder = os.environ.get("SPARK_CONF_DIR") or (home / "conf" if home is not None else None)
-    path = Path(folder, "spark-defaults.conf") if folder is not None else None
-    return path if path is not None and path.is_file() else None
-
-
 def text_of(value: str | float | bool) -> str:
     """A value of JSON as Spark reads it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
