@@ -15,7 +15,13 @@ from millstream import projects
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "demo-data" / "spark"
-ON_LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+ON_LOOPBACK = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "2",
+}
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ def start(name):
         builder = (
             builder.master(os.environ.get("SPARK_MASTER", "local[2]"))
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.sql.shuffle.partitions", "2")
         )
     session = builder.getOrCreate()

@@ -32,6 +32,7 @@ SETTINGS = {
     "spark.driver.host": "127.0.0.1",  # else the address of a network interface
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.executor.memory": "700m",
     "spark.sql.shuffle.partitions": "2",
 }
