@@ -33,7 +33,7 @@ from millstream.store.series.codec import (
     join,
 )
 from millstream.store.series.folding import TARGET
-from millstream.store.series.pyramid import Cut, extremes, first_extremes
+from millstream.store.series.pyramid import Cut, each_once, extremes, first_extremes
 from millstream.store.series.summary import Summary
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _thin(points: Points, axis: str, columns: Columns) -> Points:
     filled = ends > begins
     begins, ends = begins[filled], ends[filled]
     lows, highs = first_extremes(points.values, begins), first_extremes(-points.values, begins)
-    return points.take(np.unique(np.concatenate((begins, lows, highs, ends - 1))))
+    return points.take(each_once(np.concatenate((begins, lows, highs, ends - 1))))
 
 
 def _raw(points: Points, axis: str, columns: Columns) -> _Part:
