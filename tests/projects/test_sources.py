@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from millstream.errors import InvalidValue, NotFound, ProjectNotFetched
-from millstream.projects import git as fetched_git
+from millstream.projects.git import inspection
 from millstream.projects.sources import discard, fetch
 from millstream.projects.submission import Source
 from tests.projects.repositories import GitServer, commit, git, served, write
@@ -97,13 +97,14 @@ def test_a_folder_with_the_sign_in_its_name_is_found(tmp_path: Path) -> None:
 
 def test_of_a_folder_in_git_its_place_is_recorded(repository: Path) -> None:
     head = git(repository, "rev-parse", "HEAD")
-    assert (fetch(repository).name, fetch(repository).commit) == (str(repository), head)
-    git(repository, "remote", "add", "origin", "https://ada:secret@example.org/team/repo.git")
     source = fetch(repository)
-    assert source.name == source.repo_url == "https://example.org/team/repo.git"
-    inner = fetch(f"{repository}#sub/dir")
-    assert (inner.name, inner.root) == ("https://example.org/team/repo.git#sub/dir", repository / "sub" / "dir")
-    assert fetch(repository / "sub").name == "https://example.org/team/repo.git#sub"
+    assert (source.name, source.commit, source.repo_url) == (repository.as_uri(), head, None)
+    git(repository, "remote", "add", "origin", "https://ada:secret@example.org/team/repo.git")
+    assert fetch(repository).repo_url == "https://example.org/team/repo.git"
+    for uri in (f"{repository}#sub/dir", repository / "sub" / "dir", f"{repository}/sub#dir"):
+        inner = fetch(uri)
+        assert (inner.name, inner.root) == (f"{repository.as_uri()}#sub/dir", repository / "sub" / "dir")
+        assert fetch(inner.name).root == inner.root
 
 
 def test_changes_are_recorded_whether_staged_or_not_and_can_be_applied(repository: Path, tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_changes_are_recorded_whether_staged_or_not_and_can_be_applied(repositor
 def test_a_long_diff_is_cut_between_lines(
     repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(fetched_git, "MAX_DIFF_BYTES", 2000)
+    monkeypatch.setattr(inspection, "MAX_DIFF_BYTES", 2000)
     write(repository, {"MLproject": "0123456789\n" * 1000})
     diff = fetch(repository).diff
     assert 1800 < len(diff) < 2100
@@ -190,7 +191,8 @@ def test_a_version_of_a_folder_within_a_work_tree_is_that_folder(repository: Pat
     for uri in (f"{repository}#sub/dir", f"{repository}/sub#dir", f"{repository}/sub/dir"):
         with fetching(uri, "v1") as source:
             assert name_in(source) == "inner"
-            assert source.name == "git@example.org:team/repo.git#sub/dir"
+            assert source.name == f"{repository.as_uri()}#sub/dir"
+            assert source.repo_url == "git@example.org:team/repo.git"
 
 
 @pytest.mark.parametrize("form", ["git+file://{}", "file://{}.git", "{}.git", "git+file://{}.git"])

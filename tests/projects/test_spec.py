@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from millstream.errors import InvalidProject, InvalidValue
+from millstream.projects.commands import command_of
+from millstream.projects.parameters import complete
 from millstream.projects.spec import read_project
 from millstream.projects.submission import DockerEnvironment, EntryPoint, Parameter
 
@@ -246,3 +248,28 @@ def test_links_within_the_project_are_followed(tmp_path: Path) -> None:
     (tmp_path / "common.yaml").write_text("{}")
     os.symlink("common.yaml", tmp_path / "python_env.yaml")
     assert read_project(tmp_path).python_env == tmp_path / "python_env.yaml"
+
+
+# ---------------------------------------------------------------- docs/projects.md
+
+PAGE = (Path(__file__).parents[2] / "docs" / "projects.md").read_text()
+
+
+def test_the_example_of_the_page_is_a_project(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[:1]
+    (tmp_path / "python_env.yaml").touch()
+    project = read_project(written(tmp_path, example))
+    main = project.entry_points[0]
+    assert [(each.name, each.type, each.default) for each in main.parameters] == [
+        ("table", "path", None), ("alpha", "float", "0.5"), ("note", "string", "a b"),
+    ]  # fmt: skip
+    line = command_of(project, "main", complete(main, {"table": "t.csv"}))
+    assert line == "python fit.py --alpha 0.5 --note 'a b' t.csv"
+
+
+def test_the_error_of_the_page_is_what_is_said(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^MLproject, line .*$", PAGE, re.MULTILINE)
+    text = "name: x\n#\nentry_points:\n  main:\n    parameters:\n      table:\n    command: x\n"
+    with pytest.raises(InvalidProject) as raised:
+        read_project(written(tmp_path, text))
+    assert raised.value.message == shown

@@ -11,6 +11,7 @@ Each may end with `#folder`, the project's place in it. What is unpacked or chec
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ from millstream.errors import InvalidValue, NotFound
 from millstream.projects import archives, git
 from millstream.projects.submission import Source
 from millstream.tracking.context import without_user_info
+
+logger = logging.getLogger("millstream")
 
 _GIT_SCHEMES = ("https", "http", "ssh", "git")
 _SCP = re.compile(r"[A-Za-z0-9_][\w.-]*@[A-Za-z0-9_][\w.-]*:(?![:-])\S+")
@@ -66,13 +69,22 @@ def fetch(uri: str | os.PathLike[str], version: str | None = None) -> Source:
 
 def discard(source: Source) -> None:
     """Remove what was brought here for one run. Of a folder that is used in place, and the second time, nothing."""
+    if source.temporary is None or not source.temporary.exists():
+        return
+    try:
+        _open_folders(source.temporary)
+        shutil.rmtree(source.temporary)
+    except OSError as error:
+        logger.warning("The project's files in %s could not be removed: %s", source.temporary, error)
 
-    def make_writable_and_retry(function: Callable[..., object], path: str, _: object) -> None:
-        os.chmod(os.path.dirname(path), 0o700)
-        function(path)
 
-    if source.temporary is not None and source.temporary.exists():
-        shutil.rmtree(source.temporary, onerror=make_writable_and_retry)
+def _open_folders(top: Path) -> None:
+    """See that what is in the folders can be removed, whatever the project has made of their modes."""
+    for folder, names, _ in os.walk(top):
+        for name in names:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -120,14 +132,12 @@ def _from_this_machine(uri: str, path: Path, folder: str, version: str | None) -
 
 
 def _recorded(tree: git.WorkTree | None, root: Path) -> tuple[str, str | None, str | None]:
-    """Name, commit and repository of a folder: where others find it too, if there is such a place, else its path."""
-    path = str(root.resolve())
+    """Name, commit and repository of a folder; the name says where in its work tree it is, as MLflow's does."""
     if tree is None:
-        return path, None, None
-    if tree.repo_url is None:
-        return path, tree.commit, None
-    inside = root.resolve().relative_to(tree.top.resolve()).as_posix()
-    return tree.repo_url if inside == "." else f"{tree.repo_url}#{inside}", tree.commit, tree.repo_url
+        return str(root.resolve()), None, None
+    top = tree.top.resolve()
+    inside = root.resolve().relative_to(top).as_posix()
+    return top.as_uri() + ("" if inside == "." else f"#{inside}"), tree.commit, tree.repo_url
 
 
 def _from_git(uri: str, url: str, folder: str, version: str | None) -> Source:
