@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 STOP_TIMEOUT_S = 20.0
 """How long a process may end what it has begun; longer than a scoring server takes (`asgi.processes.GRACE_S`)."""
 
+_KILL_TIMEOUT_S = 5.0
+"""How long the kernel may take to end what was killed; more takes what hangs in a call to a disk or network that is gone."""
+
 _POLL_S = 0.05
 
 
@@ -81,8 +84,6 @@ def end_tree(pid: int, grace_s: float) -> None:
 
     Descendants that have made a group of their own are found as long as their parents live. Nothing is reaped.
     """
-    import psutil
-
     members = _members(pid)
     _signal(pid, members, signal.SIGTERM)
     deadline = time.monotonic() + grace_s
@@ -90,10 +91,11 @@ def end_tree(pid: int, grace_s: float) -> None:
         if not any(_lives(member) for member in members) and not group_lives(pid):
             return
         time.sleep(_POLL_S)
-    _signal(pid, {*members, *_members(pid)}, signal.SIGKILL)
-    while any(_lives(member) for member in members):
-        with contextlib.suppress(psutil.Error):
-            time.sleep(_POLL_S)
+    members |= _members(pid)
+    _signal(pid, members, signal.SIGKILL)
+    deadline = time.monotonic() + _KILL_TIMEOUT_S
+    while any(_lives(member) for member in members) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
 
 
 def group_lives(pid: int) -> bool:

@@ -41,6 +41,35 @@ def test_a_run_prints_what_its_command_prints_and_how_it_ends(
     assert (run.info.run_name, run.data.params) == ("night", {"alpha": "0.5", "more": "a b"})
 
 
+def test_what_was_fetched_is_removed_when_the_run_has_ended(
+    root: str, command: Millstream, tracking: MillstreamClient, tmp_path: Path
+) -> None:
+    for arguments in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=A", "-c", "user.email=a@b", "commit", "-qm", "first"],
+    ):
+        subprocess.run(["git", "-C", root, *arguments], check=True)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    ids = []
+    for more in ([], ["--background"], ["--grid", "alpha=1,2"], ["-e", "fail"], ["-e", "nothing"]):
+        done = command(
+            "run", f"git+file://{root}", "--env-manager", "local", *more, "--json", check=False,
+            environment={"TMPDIR": str(temporary)},
+        )  # fmt: skip
+        assert done.stderr.startswith("Project: fetching git+file://")
+        if "--background" in more:
+            command("runs", "wait", "-r", json.loads(done.stdout)["run_id"])
+        ids.append(done.returncode)
+    assert ids == [0, 0, 0, 1, 1]
+    deadline = time.monotonic() + 20
+    while list(temporary.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(temporary.iterdir()) == []
+    assert {run.info.status.value for run in tracking.search_runs(["0"])} == {"FINISHED", "FAILED"}
+
+
 def test_a_command_that_fails_is_exit_status_1_and_one_line(root: str, command: Millstream) -> None:
     done = command("run", root, "-e", "fail", "--env-manager", "local", check=False)
     assert done.returncode == 1

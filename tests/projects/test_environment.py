@@ -12,6 +12,7 @@ import pytest
 
 from millstream import projects
 from millstream.client.client import MillstreamClient
+from millstream.environments.prepared import running_environment
 from millstream.environments.tools import find_uv
 from millstream.projects import environment, output
 from millstream.projects.spec import read_project
@@ -84,9 +85,8 @@ def test_with_a_python_that_millstream_does_not_run_on_the_environment_is_the_pr
     assert environment._takes_millstream(environment.spec_of(read_project(new)))
 
 
-def test_the_local_environment_is_the_running_one_with_its_python_first(project: Project) -> None:
-    prepared = environment.prepare(read_project(project("{}")), "local")
-    found = environment.command_variables(prepared, {"MLFLOW_RUN_ID": "r"})
+def test_the_local_environment_is_the_running_one_with_its_python_first() -> None:
+    found = environment.command_variables(running_environment(), {"MLFLOW_RUN_ID": "r"})
     assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert found["PYTHONPATH"].split(os.pathsep)[-1] == str(environment.AS_MLFLOW)
     assert (found["MLFLOW_RUN_ID"], found["PYTHONUNBUFFERED"]) == ("r", "1")

@@ -103,8 +103,11 @@ def assert_all_gone(processes: list[psutil.Process]) -> None:
 
 
 def test_the_runner_killed_ends_the_run_and_its_command(
-    start: Callable[..., Runner], tracking: MillstreamClient, tmp_path: Path
+    start: Callable[..., Runner], tracking: MillstreamClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     runner = start()
     tree = runner.wait_until_it_runs()
     assert len(tree) >= 3
@@ -115,7 +118,7 @@ def test_the_runner_killed_ends_the_run_and_its_command(
         "The process that ran it was killed.",
     )
     assert_all_gone(tree)
-    until(lambda: bool(tracking.list_artifacts(run.info.run_id)))
+    until(lambda: not list(temporary.iterdir()))
     assert Path(tracking.download_artifacts(run.info.run_id, output.ARTIFACT, tmp_path)).read_text() == "begun\n"
 
 
@@ -206,6 +209,27 @@ def test_a_command_that_kills_itself_fails_the_run(root: Path, tracking: Millstr
     with pytest.raises(RunFailed, match="SIGKILL"):
         projects.run(str(root), "brief", env_manager="local")
     assert only_run(tracking).info.status == "FAILED"
+
+
+def test_cancelling_a_run_ends_the_runs_that_it_started(
+    project: Project, tracking: MillstreamClient, tmp_path: Path
+) -> None:
+    root = project(
+        f"entry_points: {{step: {{command: 'echo $$ > {tmp_path}/pid; sleep 1234'}}}}\n",
+        {
+            "outer.py": "import mlflow\nwith mlflow.start_run():\n"
+            "    mlflow.run('.', 'step', env_manager='local', synchronous=False)\n"
+            "    mlflow.run('.', 'step', env_manager='local')\n"
+        },
+    )
+    outer = projects.run(str(root), "outer.py", env_manager="local", synchronous=False)
+    until(lambda: len(tracking.search_runs(["0"], "attributes.status = 'RUNNING'")) == 3)
+    until((tmp_path / "pid").is_file)
+    outer.cancel()
+    until(lambda: not tracking.search_runs(["0"], "attributes.status = 'RUNNING'"))
+    assert {run.info.status.value for run in tracking.search_runs(["0"])} <= {"KILLED", "FAILED"}
+    assert outer.get_status() == "KILLED"
+    until(lambda: not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "1234"]])
 
 
 def test_an_environment_that_is_being_made_can_be_cancelled(

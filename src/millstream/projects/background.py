@@ -140,8 +140,12 @@ class BackgroundRun(SubmittedRun):
             raise InvalidState(f"Run {self._run_id} is not run as a project, so only its own program can end it.")
         if not place.is_here:
             raise InvalidState(f"Run {self._run_id} runs on the machine {place.host!r}. Cancel it there.")
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.kill(place.process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass  # it ends just now
+        except PermissionError:
+            raise InvalidState(f"Run {self._run_id} is another user's, who alone can cancel it.") from None
         deadline = time.monotonic() + CANCEL_TIMEOUT_S
         while not RunStatus.is_terminated(self.get_status()):
             if time.monotonic() > deadline:

@@ -49,39 +49,36 @@ def spec_of(project: Project) -> EnvironmentSpec:
     return EnvironmentSpec.from_requirements(lines, folder=root, within=root)
 
 
-def prepare(project: Project, manager: EnvironmentManager) -> Environment:
-    """The project's environment, from the cache that models use too, or newly made; with Millstream in it where it can be."""
+def prepare(submission: Submission) -> Environment:
+    """The environment of a run, from the cache that models use too, or newly made, with words on its progress.
+
+    Millstream is in it where it can be. The run records which it is.
+    """
     from millstream import environments
     from millstream.environments.prepared import running_environment
 
-    if manager == "local":
+    spec = submission.environment
+    if spec is None:
         return running_environment()
-    spec = spec_of(project)
-    return environments.prepare(spec, manager, install_millstream=_takes_millstream(spec))
-
-
-def prepare_for(submission: Submission) -> Environment:
-    """The environment of a run, with words on its progress; the run records which it is."""
     manager = chosen_manager(submission.environment_manager)
+    output.say(f"Environment: {manager} ...")
     began = time.monotonic()
-    if manager != "local":
-        output.say(f"Environment: {manager} ...")
-    prepared = prepare(submission.project, manager)
-    if prepared.key:
-        how = "from the cache" if prepared.was_cached else f"made in {time.monotonic() - began:.1f} s"
-        output.say(f"Environment: {prepared.key}, {how}.")
-        record.note(submission, **{record.ENVIRONMENT_KEY_TAG: prepared.key})
+    prepared = environments.prepare(spec, manager, install_millstream=_takes_millstream(spec))
+    how = "from the cache" if prepared.was_cached else f"made in {time.monotonic() - began:.1f} s"
+    output.say(f"Environment: {prepared.key}, {how}.")
+    record.note(submission, **{record.ENVIRONMENT_KEY_TAG: prepared.key})
     return prepared
 
 
-def key_of(project: Project, manager: EnvironmentManager) -> str:
-    """What tells the environment from others without making it; of the local one, all that is installed in it."""
+def key_of(submission: Submission) -> str:
+    """What tells the environment from others without making it; of the running one, all that is installed in it."""
     from millstream import environments
     from millstream.environments.this_python import installed_distributions, python_version
 
-    if manager == "local":
+    spec = submission.environment
+    if spec is None:
         return "\n".join(["local", python_version(), *installed_distributions()])
-    spec = spec_of(project)
+    manager = chosen_manager(submission.environment_manager)
     return environments.environment_key(spec, manager, install_millstream=_takes_millstream(spec))
 
 

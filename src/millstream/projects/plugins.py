@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from millstream.errors import InvalidValue, MillstreamError
+from millstream.projects import record
 from millstream.projects.backends import BACKENDS
 from millstream.projects.submission import SubmittedRun
 
@@ -88,7 +89,7 @@ def run(request: Request, tracking_uri: str, synchronous: bool) -> SubmittedRun:
         request.version,
         config,
         tracking_uri,
-        request.experiment_id,
+        record.experiment_id_of(request.experiment_name, request.experiment_id),
     )
     if not all(hasattr(submitted, name) for name in ("run_id", "wait", "get_status", "cancel")):
         raise BrokenBackend(

@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from millstream import settings
+from millstream.client import checks
 from millstream.client.client import MillstreamClient
 from millstream.client.identity import user_name
-from millstream.client.recorder import get_recorder
+from millstream.client.recorder import Recorder, get_recorder
 from millstream.entities import (
     GIT_BRANCH_TAG,
     GIT_COMMIT_TAG,
@@ -27,7 +28,7 @@ from millstream.entities import (
     RunStatus,
     SourceType,
 )
-from millstream.errors import ExclusiveArguments, MillstreamError, NotFound
+from millstream.errors import MillstreamError, NotFound
 from millstream.processes import Process
 from millstream.projects import output
 from millstream.projects.submission import Submission
@@ -80,15 +81,15 @@ def place_of(run: Run) -> Place | None:
         return None
 
 
-def experiment_id_of(name: str | None, experiment_id: str | None) -> str:
-    """The experiment of a new run; one that is named and missing is created.
+def experiment_id_of(name: str | None, experiment_id: str | None, run_id: str | None = None) -> str:
+    """The experiment of a run: the one that is named, created if missing; else the active one. A run that exists has its own.
 
-    Raises ExclusiveArguments for both; without any it is the active experiment.
+    Raises NotFound if there is no such run.
     """
     from millstream.tracking import experiments, uris
 
-    if name is not None and experiment_id is not None:
-        raise ExclusiveArguments(["experiment_name", "experiment_id"])
+    if run_id is not None:
+        return uris.client().get_run(run_id).info.experiment_id
     if name is not None:
         return uris.recorder().get_or_create_experiment(name).experiment_id
     return str(experiment_id) if experiment_id is not None else experiments.active_experiment_id()
@@ -200,26 +201,42 @@ def end(tracking_uri: str, run_id: str, status: RunStatus, reason: str = "", pri
     """
     recorder, client = get_recorder(tracking_uri), client_of(tracking_uri)
     if printed is not None:
-        try:
-            with output.as_file(printed) as file:
-                if file is not None:
-                    client.log_artifact(run_id, str(file), str(Path(output.ARTIFACT).parent))
-        except (MillstreamError, OSError) as error:
-            logger.warning("The output of run %s could not be kept as an artifact: %s", run_id, error)
+        _keep_output(client, run_id, printed)
+    known = _status_now(recorder, client, run_id)
+    if known is not None and RunStatus.is_terminated(known):
+        return known
+    if reason:
+        text = reason.encode("utf-8", "replace").decode().replace("\0", "")
+        recorder.set_tags(run_id, {ERROR_TAG: text[: checks.MAX_TAG_VALUE]})
+    recorder.end_run(run_id, status.value)
+    return status
+
+
+def _status_now(recorder: Recorder, client: MillstreamClient, run_id: str) -> RunStatus | None:
+    """The status in the store, once all is there that processes of the run's command have logged and could not deliver.
+
+    None if the store does not answer. Raises NotFound if there is no such run.
+    """
     try:
-        recorder.flush(run_id, adopt=True)  # with what processes of its command that were killed have logged
-        known = client.get_run(run_id).info.status
+        recorder.flush(run_id, adopt=True)
+    except MillstreamError as error:
+        logger.warning("Of what run %s has logged, something was refused: %s", run_id, error)
+    try:
+        return client.get_run(run_id).info.status
     except NotFound:
         raise
     except MillstreamError as error:
-        logger.warning("Run %s: %s", run_id, error)
-        known = RunStatus.RUNNING
-    if RunStatus.is_terminated(known):
-        return known
-    if reason:
-        recorder.set_tags(run_id, {ERROR_TAG: reason})
-    recorder.end_run(run_id, status.value)
-    return status
+        logger.warning("Whether run %s has ended is not known: %s", run_id, error)
+        return None
+
+
+def _keep_output(client: MillstreamClient, run_id: str, printed: Path) -> None:
+    try:
+        with output.as_file(printed) as file:
+            if file is not None:
+                client.log_artifact(run_id, str(file), str(Path(output.ARTIFACT).parent))
+    except (MillstreamError, OSError) as error:
+        logger.warning("The output of run %s could not be kept as an artifact: %s", run_id, error)
 
 
 def _keep(client: MillstreamClient, run_id: str, name: str, content: bytes) -> None:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 QUICK_BYTES = 32 << 20
 """More than this is read only if reuse was asked for: every run has a fingerprint, and should not wait for it (0.1 s)."""
 
+_FORMAT = 1
+"""Of fingerprints: another one makes all earlier runs other ones."""
+
 _CHUNK = 1 << 20
 
 
@@ -41,7 +44,7 @@ def fingerprint(task: Task, *, thorough: bool) -> str:
     room = _Room(None if thorough else QUICK_BYTES)
     try:
         parts = [
-            2,
+            _FORMAT,
             task.backend,
             submission.entry_point,
             dict(submission.parameters),
@@ -89,10 +92,10 @@ class _Room:
 
 
 def _environment(task: Task) -> object:
-    project = task.submission.project
+    submission = task.submission
     if task.module in PREPARING:
-        return environment.key_of(project, environment.chosen_manager(task.submission.environment_manager))
-    return [str(project.docker), task.submission.environment_manager]
+        return environment.key_of(submission)
+    return [str(submission.project.docker), submission.environment_manager]
 
 
 def _paths(task: Task) -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any, Protocol, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from millstream.client import checks
 from millstream.client.recorder import new_run_id
 from millstream.entities import RunStatus
-from millstream.errors import InvalidValue, MillstreamError
+from millstream.errors import ExclusiveArguments, InvalidValue, MillstreamError
 from millstream.projects import output, processes, record
 from millstream.projects.backends import BACKENDS, PREPARING
 from millstream.projects.submission import EnvironmentManager, Source, Submission, SubmittedRun
@@ -48,7 +50,8 @@ class Request(Struct, frozen=True, kw_only=True):
     version: str | None
     parameters: dict[str, Any]
     docker_args: dict[str, Any]
-    experiment_id: str
+    experiment_name: str | None
+    experiment_id: str | None
     backend: str
     config: dict[str, Any]
     storage_dir: str | None
@@ -158,14 +161,17 @@ def request_of(
     build_image: bool = False,
     docker_auth: Mapping[str, str] | None = None,
 ) -> Request:
-    """Arguments of `run`, read and with their defaults. A named experiment that is missing is created."""
+    """Arguments of `run`, read and with their defaults."""
+    if experiment_name is not None and experiment_id is not None:
+        raise ExclusiveArguments(["experiment_name", "experiment_id"])
     return Request(
         uri=uri,
         entry_point=entry_point,
         version=version,
         parameters=dict(parameters or {}),
         docker_args=dict(docker_args or {}),
-        experiment_id=record.experiment_id_of(experiment_name, experiment_id),
+        experiment_name=experiment_name,
+        experiment_id=experiment_id,
         backend=backend or "local",
         config=read_config(backend_config),
         storage_dir=storage_dir,
@@ -180,10 +186,13 @@ def request_of(
 def plan(request: Request) -> Task:
     """Fetch a project and check all that can be checked without a run."""
     from millstream.projects.sources import discard, fetch
+    from millstream.tracking.context import without_user_info
 
     manager = request.env_manager
     if manager is not None and manager not in MANAGERS:
         raise InvalidValue(f"There is no environment manager {manager!r}. They are {', '.join(MANAGERS)}.")
+    if not os.path.exists(request.uri):
+        output.say(f"Project: fetching {without_user_info(request.uri)} ...")
     source = fetch(request.uri, request.version)
     try:
         return _planned(request, source)
@@ -193,24 +202,28 @@ def plan(request: Request) -> Task:
 
 
 def _planned(request: Request, source: Source) -> Task:
+    from millstream.projects.environment import chosen_manager, spec_of
     from millstream.projects.parameters import complete
     from millstream.projects.spec import read_project
     from millstream.tracking.uris import get_tracking_uri
 
-    manager = request.env_manager
     project = read_project(source.root)
-    is_docker = request.backend == "local" and project.docker is not None and manager != "local"
+    is_docker = request.backend == "local" and project.docker is not None and request.env_manager != "local"
     module = "docker" if is_docker else request.backend
+    manager = cast("EnvironmentManager | None", request.env_manager)
+    if module in PREPARING:
+        manager = chosen_manager(manager)
     submission = Submission(
         project=project,
         source=source,
         entry_point=request.entry_point,
         parameters=complete(project.entry_point(request.entry_point), request.parameters),
         run_id=request.run_id or new_run_id(),
-        experiment_id=request.experiment_id,
+        experiment_id="",
         tracking_uri=get_tracking_uri(),
         caller_dir=Path.cwd(),
-        environment_manager=_manager(manager, module),
+        environment_manager=manager,
+        environment=spec_of(project) if module in PREPARING and manager != "local" else None,
         storage_dir=Path(request.storage_dir) if request.storage_dir else None,
         config=request.config,
         docker_args=request.docker_args,
@@ -226,8 +239,10 @@ def _planned(request: Request, source: Source) -> Task:
         parent_run_id=record.calling_run_id(),
         exists=request.run_id is not None,
     )
+    checks.params(submission.parameters)
     _module(task).check(submission)
-    return task
+    experiment_id = record.experiment_id_of(request.experiment_name, request.experiment_id, request.run_id)
+    return replace(task, submission=replace(submission, experiment_id=experiment_id))
 
 
 def start(task: Task, *, synchronous: bool, reuse: bool) -> SubmittedRun:
@@ -363,13 +378,6 @@ def read_config(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidValue(f"{what} must be a JSON object.")
     return content
-
-
-def _manager(given: str | None, module: str) -> EnvironmentManager | None:
-    from millstream.projects.environment import chosen_manager
-
-    manager = cast("EnvironmentManager | None", given)
-    return chosen_manager(manager) if module in PREPARING else manager
 
 
 def _module(task: Task) -> Backend:

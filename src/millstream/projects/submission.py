@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct, field
+
+if TYPE_CHECKING:
+    from millstream.environments import EnvironmentSpec
 
 EnvironmentManager = Literal["uv", "virtualenv", "conda", "local"]
 """Who makes a project's environment; a project with a docker environment has none."""
@@ -97,6 +100,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     Attributes:
         parameters: declared ones with their defaults, then further ones, each as the caller gave it (no shell quotes, `path`
             values neither downloaded nor made absolute).
+        environment: what its files ask for, read once; None where nothing is prepared on this machine.
         caller_dir: what relative `path` values are relative to.
         storage_dir: where `path` values are downloaded to, in a fresh folder.
         config: the backend's configuration.
@@ -112,6 +116,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     tracking_uri: str
     caller_dir: Path
     environment_manager: EnvironmentManager | None = None
+    environment: EnvironmentSpec | None = None
     storage_dir: Path | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)

@@ -102,7 +102,7 @@ class Trial(Struct, frozen=True):
 
     Attributes:
         parameters: those that the sweep varies.
-        run_id: None if no run could be made.
+        run_id: None if it was not begun.
         error: why it was not successful; "" if it was.
     """
 
@@ -253,7 +253,7 @@ def _run_all(
         except RunFailed as error:
             return Trial(varied, error.run_id, error.status_name, error.message)
         except MillstreamError as error:
-            return Trial(varied, None, RunStatus.FAILED.value, error.message)
+            return Trial(varied, task.submission.run_id, RunStatus.FAILED.value, error.message)
         return Trial(varied, found.run_id, RunStatus.FINISHED.value)
 
     with ThreadPoolExecutor(parallel, thread_name_prefix="millstream-sweep") as pool:

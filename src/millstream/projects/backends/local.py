@@ -10,10 +10,8 @@ from millstream.projects.submission import Submission, SubmittedRun
 
 
 def check(submission: Submission) -> None:
-    """Refuse what cannot run: no such entry point, or an environment that no manager makes."""
+    """Refuse an entry point that there is not, and values that do not fit into its command."""
     commands.command_of(submission.project, submission.entry_point, submission.parameters)
-    if environment.chosen_manager(submission.environment_manager) != "local":
-        environment.spec_of(submission.project)
 
 
 def submit(submission: Submission) -> SubmittedRun:
@@ -25,7 +23,7 @@ def submit(submission: Submission) -> SubmittedRun:
         submission.caller_dir,
     )
     line = commands.command_of(project, submission.entry_point, values)
-    prepared = environment.prepare_for(submission)
+    prepared = environment.prepare(submission)
     output.say(f"Run {submission.run_id}: {line}")
     variables = environment.command_variables(prepared, record.variables(submission))
     return processes.start(submission.run_id, shell(line), folder=project.root, environment=variables)
