@@ -55,6 +55,11 @@ def _keys(*keys: str) -> Callable[[Page], None]:
     return act
 
 
+def _scroll_right(page: Page) -> None:
+    page.get_by_role("table", name="Runs").evaluate("table => { table.scrollLeft = 500; }")
+    page.wait_for_timeout(300)
+
+
 def _filter(text: str) -> Callable[[Page], None]:
     def act(page: Page) -> None:
         page.locator("#filter").fill(text)
@@ -85,6 +90,7 @@ SHOTS = {
     "table-columns": Shot("/experiments/{sweep}", _button("Columns")),
     "table-views": Shot("/experiments/{sweep}", _button("Views")),
     "table-group": Shot("/experiments/{sweep}?group=p.model"),
+    "table-pinned": Shot('/experiments/{many}?pin=["status"]', _scroll_right),
     "table-tree": Shot("/experiments/{sweep}?group=parent"),
     "table-odd": Shot("/experiments/{odd}"),
     "table-empty": Shot("/experiments/{empty}"),
@@ -93,7 +99,11 @@ SHOTS = {
     "charts-odd": Shot("/experiments/{odd}?tab=charts"),
     "charts-single": Shot("/experiments/{single}?tab=charts"),
     "charts-many": Shot("/experiments/{many}?tab=charts"),
+    "charts-arranged": Shot(
+        '/experiments/{sweep}?tab=charts&panels=["val/loss"]&sizes={"train/loss":[2,320],"val/loss":[2,200]}'
+    ),
     "plots": Shot("/experiments/{sweep}?tab=plots"),
+    "plots-correlation": Shot('/experiments/{sweep}?tab=plots&plot="correlation"'),
     "notes": Shot("/experiments/{hostile}?tab=notes"),
     "runs": Shot("/runs"),
     "run": Shot("/runs/{best}"),
@@ -117,6 +127,7 @@ SHOTS = {
     "model-many": Shot("/models/churn"),
     "version": Shot("/models/digits/1"),
     "trash": Shot("/trash"),
+    "trash-purge": Shot("/trash", _button("Delete for good")),
     "settings": Shot("/settings"),
     "missing": Shot("/runs/00000000000000000000000000000000"),
     "nowhere": Shot("/models/nobody"),
@@ -237,6 +248,9 @@ def show(world: World, folder: Path) -> dict[str, str]:
     client.set_registered_model_tag(demo.REGISTERED, "task", "classification")
     odd, odd_run = odd_names(client)
     many, many_run = many_metrics(client)
+    client.delete_experiment(client.create_experiment("checks/deleted"))
+    for number in range(3):
+        client.delete_run(client.create_run(world.experiment, NOW + number, run_name=f"deleted-{number}").info.run_id)
     single = client.create_experiment("checks/one run")
     run = client.create_run(single, NOW, run_name="alone").info.run_id
     client.log_batch(run, [Metric("accuracy", 0.91, NOW, 0)], [Param("lr", "0.1")])

@@ -55,11 +55,21 @@ export function Status({ status, showWord = true }: { status: RunStatus | string
   );
 }
 
-/** A moment: how long ago, and exactly when on hover. */
-export function Time({ at }: { at: number | null | undefined }) {
+/** A moment: how long ago, and exactly when on hover.
+ *
+ * @param isOneOfMany the exact time is written out when the pointer comes, not before: that costs more than all else of a cell.
+ */
+export function Time({ at, isOneOfMany = false }: { at: number | null | undefined; isOneOfMany?: boolean }) {
   if (at === null || at === undefined) return <span className="muted">–</span>;
+  const exact = () => formatTime(at, timeZone());
   return (
-    <time dateTime={new Date(at).toISOString()} title={formatTime(at, timeZone())}>
+    <time
+      dateTime={new Date(at).toISOString()}
+      title={isOneOfMany ? undefined : exact()}
+      onMouseEnter={(event) => {
+        event.currentTarget.title = exact();
+      }}
+    >
       {formatAgo(at)}
     </time>
   );

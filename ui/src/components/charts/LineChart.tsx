@@ -1,5 +1,5 @@
 /** A line chart for long series, on uPlot. Zooming asks for exact detail: whoever uses this fetches the new window. */
-import { type KeyboardEvent, type RefObject, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { aligned } from "@/core/align";
@@ -39,7 +39,7 @@ interface Hover {
   rows: { label: string; color: string; y: number }[];
 }
 
-/** What a chart shows. It is read whenever something is drawn, so that a chart is made anew only if its parts become others. */
+/** What a chart is to show. */
 interface Shown {
   curves: readonly Curve[];
   drawn: Drawn;
@@ -50,7 +50,8 @@ interface Shown {
   onZoom: (zoom: Range | null) => void;
 }
 
-interface Now extends Shown {
+/** What it does show: read whenever something is drawn, so that a chart is made anew only if its parts become others. */
+interface Painted extends Shown {
   /** The range while it is moved with the pointer. */
   held: Range | null;
 }
@@ -68,8 +69,9 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
   const clip = useMemo(() => (look.clip ? withoutOutliers(curves) : null), [curves, look.clip]);
   const size = useMemo(() => ({ width, height }), [width, height]);
   const shown: Shown = { curves, drawn, lifted, zoom, clip, size, onZoom };
-  const now = useRef<Now>({ ...shown, held: null });
-  Object.assign(now.current, shown);
+  const next = useRef(shown);
+  next.current = shown;
+  const painted = useRef<Painted>({ ...shown, held: null }).current;
 
   useEffect(() => {
     const element = holder.current;
@@ -88,26 +90,21 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
   }, [width, onWidth]);
 
   const isReady = width > 0;
-  const painted = useRef<Shown>(shown);
   const { parts } = drawn;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read anew with each theme, all else from `now`
+  // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read anew with each theme, all else from `painted`
   useEffect(() => {
     const element = holder.current;
     if (!element || !isReady) return;
     return inTurn(() => {
       const before = plot.current;
-      painted.current = { ...now.current };
-      plot.current = new uPlot(optionsOf(now, look, sync, setHover), now.current.drawn.data, element);
+      Object.assign(painted, next.current);
+      plot.current = new uPlot(optionsOf(painted, look, sync, setHover), painted.drawn.data, element);
       before?.destroy(); // until here it was seen
     });
   }, [isReady, parts, look, sync, themes]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: these are what `repaint` compares
   useEffect(
-    () =>
-      inTurn(() => {
-        if (plot.current) repaint(plot.current, painted.current, now.current);
-        painted.current = { ...now.current };
-      }),
+    () => inTurn(() => plot.current && repaint(plot.current, painted, next.current)),
     [drawn, lifted, zoom, clip, size],
   );
   useEffect(
@@ -161,29 +158,26 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
 }
 
 /** Do what brings a chart from what it shows to what it shall show, and no more. */
-function repaint(chart: uPlot, before: Shown, now: Now): void {
-  if (chart.series.length !== now.drawn.parts.length + 1) return; // is made anew in a moment
-  if (now.size !== before.size) chart.setSize(now.size);
-  if (now.zoom !== before.zoom) now.held = null;
-  if (now.drawn !== before.drawn || now.zoom !== before.zoom || now.clip !== before.clip) chart.setData(now.drawn.data);
-  else if (now.lifted !== before.lifted) {
+function repaint(chart: uPlot, painted: Painted, next: Shown): void {
+  if (next.drawn.parts !== painted.drawn.parts) return; // is made anew in a moment
+  const { drawn, zoom, clip, size, lifted } = painted;
+  Object.assign(painted, next);
+  if (next.zoom !== zoom) painted.held = null;
+  if (next.size !== size) chart.setSize(next.size);
+  if (next.drawn !== drawn || next.zoom !== zoom || next.clip !== clip) chart.setData(next.drawn.data);
+  else if (next.lifted !== lifted) {
     chart.series.forEach((series, at) => {
-      if (at > 0) series.width = now.drawn.widthOf(at - 1, now.lifted);
+      if (at > 0) series.width = next.drawn.widthOf(at - 1, next.lifted);
     });
     chart.redraw(false);
   }
 }
 
-/** How the chart is made; what changes often is read from `now` when it is drawn. */
-function optionsOf(
-  now: RefObject<Now>,
-  look: Look,
-  sync: string,
-  setHover: (hover: Hover | null) => void,
-): uPlot.Options {
+/** How the chart is made; what changes often is read from `painted` when it is drawn. */
+function optionsOf(painted: Painted, look: Look, sync: string, setHover: (hover: Hover | null) => void): uPlot.Options {
   const css = getComputedStyle(document.documentElement);
   const color = (name: string) => css.getPropertyValue(name).trim();
-  const { drawn, clip, curves, size } = now.current;
+  const { drawn, curves, size } = painted;
   const isCrowd = curves.length > CROWD;
   const isLogX = look.logX && look.x !== "time";
   const axis: uPlot.Axis = {
@@ -193,6 +187,8 @@ function optionsOf(
     font: `11px ${color("--font")}`,
     gap: 4,
   };
+  const clipped: uPlot.Range.Function = (_, min, max) =>
+    painted.clip ?? (min === null ? [null, null] : uPlot.rangeNum(min, max, 0.1, true));
   const short: uPlot.Axis.Values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick)));
   return {
     ...size,
@@ -205,7 +201,7 @@ function optionsOf(
       focus: { prox: 24 },
       bind: {
         mousedown: (self, _, select) => (event) => {
-          if (event.button === 0 && event.shiftKey) pan(self, event, now);
+          if (event.button === 0 && event.shiftKey) pan(self, event, painted);
           else select(event);
           return null;
         },
@@ -216,11 +212,9 @@ function optionsOf(
         time: look.x === "time",
         distr: isLogX ? 3 : 1,
         range: (self, min, max) =>
-          now.current.held ??
-          now.current.zoom ??
-          (isLogX ? uPlot.rangeLog(min, max, 10, true) : aroundOne(self, min, max)),
+          painted.held ?? painted.zoom ?? (isLogX ? uPlot.rangeLog(min, max, 10, true) : aroundOne(self, min, max)),
       },
-      y: { distr: look.logY ? 3 : 1, ...(clip && !look.logY ? { range: () => now.current.clip ?? clip } : {}) },
+      y: { distr: look.logY ? 3 : 1, ...(look.clip && !look.logY ? { range: clipped } : {}) },
     },
     axes: [
       { ...axis, size: 28, ...(look.x === "time" ? {} : { values: short }) },
@@ -230,39 +224,39 @@ function optionsOf(
       {},
       ...drawn.parts.map(
         (_, at): uPlot.Series => ({
-          stroke: () => now.current.drawn.strokeOf(at, now.current.lifted),
-          width: drawn.widthOf(at, now.current.lifted),
+          stroke: () => painted.drawn.strokeOf(at, painted.lifted),
+          width: drawn.widthOf(at, painted.lifted),
           points: {
-            show: () => now.current.drawn.isPoint(at),
+            show: () => painted.drawn.isPoint(at),
             size: 6,
-            fill: () => now.current.drawn.strokeOf(at, undefined),
+            fill: () => painted.drawn.strokeOf(at, undefined),
           },
         }),
       ),
     ],
-    bands: drawn.bands,
+    bands: drawn.bands.map((band, at) => ({ ...band, fill: () => painted.drawn.bands[at]?.fill ?? band.fill })),
     hooks: {
       setSelect: [
         (self) => {
           const { left, width: wide } = self.select;
           if (wide < 4) return;
-          now.current.onZoom([self.posToVal(left, "x"), self.posToVal(left + wide, "x")]);
+          painted.onZoom([self.posToVal(left, "x"), self.posToVal(left + wide, "x")]);
           self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
-      setCursor: [(self) => setHover(hoverOf(self, now.current.curves))],
+      setCursor: [(self) => setHover(hoverOf(self, painted.curves))],
       ready: [
         (self) => {
-          self.over.addEventListener("dblclick", () => now.current.onZoom(null));
+          self.over.addEventListener("dblclick", () => painted.onZoom(null));
           self.over.addEventListener("mouseleave", () => setHover(null));
         },
       ],
       draw: [
         // What can be seen now, for who measures: curves, points of the window, where it begins and ends.
         (self) => {
-          const points = now.current.curves.reduce((sum, curve) => sum + curve.count, 0);
+          const points = painted.curves.reduce((sum, curve) => sum + curve.count, 0);
           const { min, max } = self.scales.x ?? {};
-          self.root.dataset.drawn = [now.current.curves.length, points, min, max].join();
+          self.root.dataset.drawn = [painted.curves.length, points, min, max].join();
         },
       ],
     },
@@ -270,18 +264,18 @@ function optionsOf(
 }
 
 /** Move the range in view with the pointer until it is let go; the points of the new range are asked for then. */
-function pan(self: uPlot, down: MouseEvent, now: RefObject<Now>): void {
+function pan(self: uPlot, down: MouseEvent, painted: Painted): void {
   const { min, max } = self.scales.x ?? {};
   if (min === undefined || min === null || max === undefined || max === null) return;
   const share = (event: MouseEvent) => (down.clientX - event.clientX) / (self.over.clientWidth || 1);
   const onMove = (event: MouseEvent) => {
-    now.current.held = panned([min, max], share(event));
+    painted.held = panned([min, max], share(event));
     self.redraw();
   };
   const onUp = (event: MouseEvent) => {
     document.removeEventListener("mousemove", onMove);
     document.removeEventListener("mouseup", onUp);
-    if (Math.abs(share(event)) > 0) now.current.onZoom(panned([min, max], share(event)));
+    if (share(event) !== 0) painted.onZoom(panned([min, max], share(event)));
   };
   document.addEventListener("mousemove", onMove);
   document.addEventListener("mouseup", onUp);
@@ -325,7 +319,7 @@ interface Drawn {
   data: uPlot.AlignedData;
   /** What each line is: of one curve the raw or the main one, of a group the mean or an edge. */
   parts: readonly Part[];
-  bands: uPlot.Band[];
+  bands: { series: [number, number]; fill: string }[];
   strokeOf: (at: number, lifted: string | undefined) => string;
   widthOf: (at: number, lifted: string | undefined) => number;
   isPoint: (at: number) => boolean;
@@ -397,7 +391,7 @@ function bandsOf(curves: readonly Curve[]): Drawn {
   const tables: uPlot.AlignedData[] = [];
   const parts: Part[] = [];
   const colors: string[] = [];
-  const bands: uPlot.Band[] = [];
+  const bands: Drawn["bands"] = [];
   for (const group of new Set(curves.map((curve) => curve.group))) {
     const inside = curves.filter((curve) => curve.group === group);
     const { xs, mean, low, high } = meanAndBand(inside);

@@ -57,7 +57,7 @@ export function RunTable(props: Props) {
   const [wide, setWide] = useState(0);
   const { still, free, lead } = useMemo(() => {
     const all = columns.map((id) => ({ ...columnOf(id), width: widths[id] ?? columnOf(id).width }));
-    return splitAt(all, pinned, wide * PINNED_SHARE);
+    return splitAt(all, pinned, wide > 0 ? wide * PINNED_SHARE : Number.POSITIVE_INFINITY);
   }, [columns, pinned, widths, wide]);
   const rows = useVirtualizer({
     count: lines.length,
@@ -70,7 +70,7 @@ export function RunTable(props: Props) {
     count: free.length,
     getScrollElement: () => scroller.current,
     estimateSize: (index) => free[index]?.width ?? 100,
-    overscan: 4,
+    overscan: 2,
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: the widths are read anew when the columns change
   useEffect(() => cells.measure(), [free, cells]);
@@ -468,7 +468,7 @@ function RunCell({ row, id, ...place }: Place & { row: Row; id: ColumnId }) {
   if (id === "start")
     return (
       <div {...place}>
-        <Time at={row.run.info.start_time} />
+        <Time at={row.run.info.start_time} isOneOfMany />
       </div>
     );
   const content = textOf(row, id);
