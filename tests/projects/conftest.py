@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ from millstream.client import recorder
 from millstream.client.client import MillstreamClient
 from millstream.client.transport import close_transports
 from millstream.tracking import active, experiments, uris
+from tests.projects import docker_shim
 
 Project = Callable[..., Path]
 Millstream = Callable[..., subprocess.CompletedProcess[str]]
@@ -93,3 +97,51 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
+    """What the condition gives as soon as it is something."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+class Docker:
+    """The recording command of `docker_shim`."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        file = self.state / "calls"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def called(self, action: str) -> dict[str, Any]:
+        (found,) = [call for call in self.calls if call["arguments"][0] == action]
+        return found
+
+    def actions(self) -> list[str]:
+        return [call["arguments"][0] for call in self.calls]
+
+    def let_fail(self, **status: int) -> None:
+        (self.state / "fails").write_text(json.dumps(status))
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
+    state, folder, home = tmp_path / "docker", tmp_path / "bin", tmp_path / "home"
+    for each in (state, folder, home):
+        each.mkdir()
+    shim = folder / "docker"
+    shim.write_text(f"#!{sys.executable}\n" + Path(docker_shim.__file__).read_text())
+    shim.chmod(0o755)
+    monkeypatch.setenv("DOCKER_SHIM", str(state))
+    monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("COPIED", "secret-of-the-host")
+    for name in [each for each in os.environ if each.startswith(("AWS_", "AZURE_", "GOOGLE_", "DOCKER_CONFIG"))]:
+        monkeypatch.delenv(name)
+    return Docker(state)

@@ -7,9 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,7 +24,7 @@ from millstream.projects import output
 from millstream.projects.running import RunFailed
 from millstream.projects.submission import Submission
 from tests.projects import docker_shim
-from tests.projects.conftest import Project
+from tests.projects.conftest import Docker, Project, wait_for
 
 MLPROJECT = """\
 name: churn
@@ -46,45 +44,6 @@ entry_points:
   die: {command: "kill -9 $$"}
 """
 IMAGE = "registry.example:5000/base/python:3.11"
-
-
-class Docker:
-    """The recording command."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-
-    @property
-    def calls(self) -> list[dict[str, Any]]:
-        file = self.state / "calls"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def called(self, action: str) -> dict[str, Any]:
-        (found,) = [call for call in self.calls if call["arguments"][0] == action]
-        return found
-
-    def actions(self) -> list[str]:
-        return [call["arguments"][0] for call in self.calls]
-
-    def let_fail(self, **status: int) -> None:
-        (self.state / "fails").write_text(json.dumps(status))
-
-
-@pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Docker:
-    state, folder, home = tmp_path / "docker", tmp_path / "bin", tmp_path / "home"
-    for each in (state, folder, home):
-        each.mkdir()
-    shim = folder / "docker"
-    shim.write_text(f"#!{sys.executable}\n" + Path(docker_shim.__file__).read_text())
-    shim.chmod(0o755)
-    monkeypatch.setenv("DOCKER_SHIM", str(state))
-    monkeypatch.setenv("PATH", f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("COPIED", "secret-of-the-host")
-    for name in [each for each in os.environ if each.startswith(("AWS_", "AZURE_", "GOOGLE_", "DOCKER_CONFIG"))]:
-        monkeypatch.delenv(name)
-    return Docker(state)
 
 
 @pytest.fixture
@@ -422,14 +381,6 @@ def test_a_machine_without_docker_or_without_an_engine_is_told_before_there_is_a
 # ---------------------------------------------------------------- cancel
 
 
-def wait_for(condition: Any, timeout_s: float = 30) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
-
-
 def test_a_cancelled_run_ends_its_container(tracking: MillstreamClient, docker: Docker, root: Path) -> None:
     submitted = projects.run(str(root), "wait", synchronous=False)
     wait_for(lambda: "run" in docker.actions())
@@ -552,3 +503,10 @@ def test_the_real_command_sends_a_login_to_its_registry(engine: type[Engine], tm
     assert "/images/create?fromImage=registry.example%3A5000%2Fbase%2Fpython" in path
     sent = json.loads(base64.urlsafe_b64decode(headers["X-Registry-Auth"]))
     assert (sent["username"], sent["password"], sent["serveraddress"]) == ("ada", "p:w", "registry.example:5000")
+
+
+def test_every_key_of_the_configuration_is_documented() -> None:
+    from millstream.projects.backends.docker import DockerConfig as Config
+
+    page = (Path(__file__).parents[2] / "docs" / "projects.md").read_text()
+    assert [key for key in Config.__struct_encode_fields__ if f"`{key}`" not in page] == []
