@@ -142,6 +142,23 @@ def test_a_frame_of_many_batches_and_empty_parts_keeps_its_rows(
     np.testing.assert_allclose(filtered["p"], expected)
 
 
+def test_sparks_before_41_pass_pandas(
+    spark: Any,
+    frame: Any,
+    regression: tuple[Path, list[float]],
+    model: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pyspark.sql import functions
+
+    monkeypatch.delattr(functions, "arrow_udf")
+    path, expected = regression
+    assert values(frame, spark_udf(spark, path)("rooms", "area")) == expected
+    assert values(frame, spark_udf(spark, path)(functions.struct("area", "rooms"))) == expected
+    rows = values(frame, spark_udf(spark, model(table), "i int, s string", trust=True)("rooms"))
+    assert [tuple(row) for row in rows] == [(1, "r1"), (2, "r2"), (3, "r3"), (4, "r4")]
+
+
 # ---------------------------------------------------------------- results
 TABLE = {"i": np.int32, "l": np.int64, "f": np.float32, "d": np.float64, "b": bool, "s": object}
 
@@ -203,6 +220,7 @@ def test_the_signature_says_the_result_type(spark: Any, frame: Any, model: Calla
         (lambda data: np.stack([data.to_numpy()] * 2, axis=1), "array<array<double>>", [[1.0, 4.0], [1.0, 4.0]]),
         (lambda data: [[1, 2, 3]] * len(data), "array<int>", [1, 2, 3]),
         (lambda data: [{"a": 1.5}] * len(data), "map<string,double>", {"a": 1.5}),
+        (lambda data: pd.DataFrame({"m": [{"a": 1.5}] * len(data)}), "m map<string,double>", ({"a": 1.5},)),
         (lambda data: {"x": data["0"].to_numpy(), "y": data["1"].to_numpy()}, "x double, y double", (1.0, 4.0)),
         (lambda data: data["0"], "double", 1.0),
         (lambda data: [None, *data["0"][1:]], "double", None),
@@ -218,7 +236,19 @@ def test_the_signature_says_the_result_type(spark: Any, frame: Any, model: Calla
             ("a", [0.1]),
         ),
     ],
-    ids=["matrix", "cube", "lists", "dicts", "dict of arrays", "series", "none", "times", "bytes", "nested"],
+    ids=[
+        "matrix",
+        "cube",
+        "lists",
+        "dicts",
+        "dicts in a struct",
+        "dict of arrays",
+        "series",
+        "none",
+        "times",
+        "bytes",
+        "nested",
+    ],
 )
 def test_all_that_models_give_becomes_a_column(
     spark: Any, frame: Any, model: Callable[..., Path], predict: Callable[..., Any], result_type: str, first: Any
@@ -265,6 +295,7 @@ def test_a_type_that_no_result_has_is_refused_at_once(
         (lambda data: ["a"] * len(data), "double", "no column fits"),
         (lambda data: [1.0], "double", "1 predictions for"),
         (lambda data: 7, "double", "no value for each row"),
+        (lambda data: [1.0] * len(data), "map<string,double>", "float is no dict"),
         (lambda data: data, "a double, b double, c double", "names and number differ"),
     ],
 )

@@ -161,9 +161,9 @@ def converted(prediction: Any, wanted: Any, arrow_type: Any, rows: int) -> Any:
     table = _as_table(prediction, rows, keeps_dicts=wanted.typeName() in ("map", "variant"))
     try:
         return _column(table, wanted, arrow_type)
+    except WrongResult:
+        raise
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
-        if isinstance(error, WrongResult):
-            raise
         raise _misfit(table, wanted, error) from None
 
 
@@ -179,7 +179,7 @@ def _as_table(prediction: Any, rows: int, keeps_dicts: bool) -> pd.DataFrame:
     if isinstance(prediction, pd.DataFrame):
         table = prediction
     elif isinstance(prediction, pd.Series):
-        table = prediction.to_frame()
+        table = prediction.to_frame(0)
     elif isinstance(prediction, np.ndarray):
         table = pd.DataFrame(prediction) if prediction.ndim < 3 else pd.DataFrame({0: list(prediction)})
     elif hasattr(prediction, "toarray"):  # a sparse matrix
@@ -215,7 +215,7 @@ def _column(table: pd.DataFrame, wanted: Any, arrow_type: Any) -> Any:
     if kind == "array":
         return _arrays(table, wanted, arrow_type)
     if kind == "map":
-        return pa.array([None if cell is None else list(cell.items()) for cell in _rows(table)], arrow_type)
+        return pa.array([_pairs(cell) for cell in _rows(table)], arrow_type)
     if kind == "variant":
         return pa.array([json.dumps(cell, default=_plain, allow_nan=False) for cell in _rows(table)], arrow_type)
     if kind == "string":
@@ -224,12 +224,24 @@ def _column(table: pd.DataFrame, wanted: Any, arrow_type: Any) -> Any:
 
 
 def _rows(table: pd.DataFrame) -> list[Any]:
-    """The cells of a single column without a name, else a dict for each row."""
-    if list(table.columns) != [0]:
-        found: list[Any] = table.to_dict(orient="records")
-        return found
-    cells: list[Any] = table[0].tolist()
-    return cells
+    """The cells of a single column that has no name or holds dicts, else a dict for each row."""
+    if len(table.columns) == 1:
+        cells: list[Any] = table.iloc[:, 0].tolist()
+        if table.columns[0] == 0 or any(isinstance(cell, dict) for cell in cells):
+            return cells
+    rows: list[Any] = table.to_dict(orient="records")
+    return rows
+
+
+def _pairs(cell: Any) -> list[tuple[Any, Any]] | None:
+    """A dict as Arrow takes a map. Raises TypeError."""
+    if isinstance(cell, dict):
+        return list(cell.items())
+    from millstream.models.inference import is_null
+
+    if is_null(cell):
+        return None
+    raise TypeError(f"{type(cell).__name__} is no dict")
 
 
 def _scalars(values: pd.Series, kind: str, arrow_type: Any) -> Any:
