@@ -218,7 +218,8 @@ function correlationOf(
   const { names, r } = correlations(
     ids.map((id) => ({ name: id.slice(2), values: rows.map((row) => Number(valueIn(row, id) ?? Number.NaN)) })),
   );
-  const label = { color: color("--muted"), fontSize: 11, width: 120, overflow: "truncate" };
+  const isNarrow = window.innerWidth < 800;
+  const label = { color: color("--muted"), fontSize: 11, width: isNarrow ? 76 : 120, overflow: "truncate" };
   const axis = { type: "category", data: names, splitArea: { show: false }, axisTick: { show: false } };
   return {
     animation: false,
@@ -229,10 +230,11 @@ function correlationOf(
       formatter: ({ value }: { value: [number, number, number] }) =>
         `${names[value[0]]} × ${names[value[1]]}: ${formatNumber(value[2], 3)}`,
     },
-    grid: { left: 150, right: 90, top: 20, bottom: 130 },
+    grid: isNarrow ? { left: 90, right: 10, top: 10, bottom: 90 } : { left: 150, right: 90, top: 20, bottom: 110 },
     xAxis: { ...axis, axisLabel: { ...label, rotate: 45, interval: 0 } },
     yAxis: { ...axis, inverse: true, axisLabel: { ...label, interval: 0 } },
     visualMap: {
+      show: !isNarrow,
       min: -1,
       max: 1,
       right: 6,
@@ -254,7 +256,7 @@ function correlationOf(
         ),
         itemStyle: { borderColor: color("--surface"), borderWidth: 1 },
         label: {
-          show: names.length <= 16,
+          show: names.length <= (isNarrow ? 7 : 16),
           fontSize: 10,
           formatter: ({ value }: { value: [number, number, number] }) => value[2].toFixed(2),
         },

@@ -76,8 +76,10 @@ function PurgeDialog({ kind, items, close }: { kind: keyof Doomed; items: readon
       }}
     >
       <p>
-        Metrics, params, tags and files go too, and all runs of an experiment with it. Nothing of this can be restored.
-        What a registered version has its files in stays.
+        {kind === "experiments"
+          ? "All runs go with it: their metrics, params, tags and files."
+          : "Metrics, params, tags and files go with it."}{" "}
+        Nothing of this can be restored. Files that a registered version uses stay.
       </p>
     </Dialog>
   );
