@@ -11,6 +11,7 @@ import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -19,6 +20,7 @@ from millstream.projects.commands import command_of
 from millstream.projects.parameters import complete, resolve
 from millstream.projects.sources import discard, fetch
 from millstream.projects.spec import read_project
+from millstream.projects.submission import EntryPoint, Parameter, Project
 from tests.projects.repositories import commit, git, served, write
 
 VALUES = {
@@ -137,6 +139,37 @@ def test_a_name_arrives_as_it_is_and_is_never_run(root: Path, canary: Path, name
 def test_what_no_program_can_be_given_is_refused(root: Path, canary: Path, given: dict[str, str]) -> None:
     with pytest.raises(InvalidValue):
         run(root, "main", given)
+
+
+PIECES = [
+    '"', "'", "$(", ")", "`", "${{x:-", "}}", "#", " #", "\n", " ", "a", "\\", "<<E\n", "\nE\n", "((", "))", "$((", "[[ ", " ]]",
+    "case x in x) ", " esac", ";;", ";", "$'", '$"', "{p}", " {p} ", "(", "$[", "]", "<", ">/dev/null", "=", "echo ", "<<<", "$",
+    "&& ", "| ", "@(", "! ", "f() ",
+]  # fmt: skip
+WAYS_OUT = [
+    "x'\"\n: >canary; $(: >canary) `: >canary` '", "$(: >canary)", "'; : >canary; '", "\n: >canary\n", "`: >canary`",
+    '"; : >canary; "', ")\n: >canary\n(", "}; : >canary; {", "a[$(: >canary)]", "\\'; : >canary #",
+]  # fmt: skip
+
+
+def test_no_command_of_any_shape_lets_a_value_out(root: Path) -> None:
+    """Random shell lines, most of them nonsense: what is not refused is run."""
+    random = Random(2026)
+    ran = 0
+    for _ in range(1500):
+        line = "echo " + "".join(random.choices(PIECES, k=random.randint(1, 9))) + random.choice(["", " {p}"])
+        project = Project(root, entry_points=(EntryPoint("main", line, (Parameter("p"),)),))
+        try:
+            command = command_of(project, "main", {"p": random.choice(WAYS_OUT)})
+        except InvalidValue:
+            continue
+        if "{p}" in line:
+            subprocess.run(
+                ["bash", "-c", command], cwd=root, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+            assert not (root / "canary").exists(), command
+            ran += 1
+    assert ran > 100
 
 
 # ---------------------------------------------------------------- paths

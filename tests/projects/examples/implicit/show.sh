@@ -1,0 +1,1 @@
+python "$(dirname "$0")/show.py" "$@"
