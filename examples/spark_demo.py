@@ -28,7 +28,7 @@ def main() -> None:
     DATA.mkdir(parents=True, exist_ok=True)
     millstream.set_tracking_uri(f"sqlite:///{DATA / 'millstream.db'}")
     on_cluster = {
-        "master": os.environ["SPARK_MASTER"],
+        "master": os.environ.pop("SPARK_MASTER"),  # else the run on this machine would find it, too
         "environment": "shared",  # its workers are on this machine
         "executor_memory": "700m",
         "conf": ON_LOOPBACK,

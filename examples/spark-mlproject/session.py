@@ -19,12 +19,13 @@ def start(name):
     find_spark()
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.builder.appName(name)
+    builder = SparkSession.builder
     if "PYSPARK_GATEWAY_PORT" not in os.environ:  # which `spark-submit` sets, with all that it was told
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = (
-            builder.master(os.environ.get("SPARK_MASTER", "local[2]"))
+            builder.appName(name)
+            .master(os.environ.get("SPARK_MASTER", "local[2]"))
             .config("spark.ui.enabled", "false")
             .config("spark.ui.showConsoleProgress", "false")
             .config("spark.sql.shuffle.partitions", "2")

@@ -238,7 +238,8 @@ def _ship(session: Any, root: Path) -> tuple[str | None, str]:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         archive = folder / f"millstream-model-{digest}.tar"
         with tarfile.open(archive, "w") as tar:
-            tar.add(root, ".")
+            for entry in sorted(root.iterdir()):  # not ".", which Hadoop takes for a way out of the folder
+                tar.add(entry, entry.name)
         if sessions.is_connect(session):
             session.addArtifacts(str(archive), archive=True)
         else:
