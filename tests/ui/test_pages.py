@@ -340,7 +340,9 @@ def test_a_page_whose_script_is_gone_from_an_updated_server_is_loaded_again(page
     page.goto("/")
     page.get_by_role("link", name="resnet").wait_for()
     page.evaluate("window.isOld = true")
-    page.route("**/ModelsPage-*.js", lambda route: route.fulfill(status=404), times=1)
+    gone = ["ModelsPage"]
+    page.on("request", lambda request: gone.clear() if request.is_navigation_request() else None)
+    page.route("**/ModelsPage-*.js", lambda route: route.fulfill(status=404) if gone else route.continue_())
     page.keyboard.press("g")
     page.keyboard.press("m")
     expect(page.get_by_role("link", name="churn")).to_be_visible()
