@@ -508,6 +508,19 @@ def test_what_is_no_archive_is_told(tmp_path: Path, content: bytes) -> None:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED])
+def test_a_broken_archive_is_told_and_nothing_of_it_stays(tmp_path: Path, method: int) -> None:
+    file = tmp_path / "broken.zip"
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("MLproject", "".join(f"# line {number * 7919 % 1009}\n" for number in range(500)))
+    content = bytearray(file.read_bytes())
+    content[100:400] = bytes(300)
+    file.write_bytes(content)
+    with pytest.raises(MillstreamError):
+        fetch(file)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_a_repository_in_an_archive_is_not_asked_anything(tmp_path: Path, canary: Path) -> None:
     trap = f"[core]\nfsmonitor = touch {canary}\nrepositoryformatversion = 0\n[diff]\nexternal = touch {canary}\n"
     file = tmp_path / "evil.zip"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
+import socket
 import stat
 import subprocess
 import threading
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from millstream.errors import InvalidValue, NotFound, ProjectNotFetched
+from millstream.projects import archives
 from millstream.projects.git import inspection
 from millstream.projects.sources import discard, fetch
 from millstream.projects.submission import Source
@@ -443,6 +446,49 @@ def test_a_zip_file_is_brought_from_a_web_server(archive: Path, site: str, tmp_p
     assert list((tmp_path / "temporary").iterdir()) == []
     with pytest.raises(ProjectNotFetched, match=re.escape("none.zip")):
         fetch(f"{site}/none.zip")
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_zip_file_that_is_too_large_or_cut_is_told_and_nothing_is_left(
+    archive: Path, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site" / "project.zip").write_bytes(archive.read_bytes())
+    with monkeypatch.context() as patched:
+        patched.setattr(archives, "MAX_ARCHIVE_BYTES", archive.stat().st_size - 1)
+        with pytest.raises(ProjectNotFetched, match="larger than"):
+            fetch(f"{site}/project.zip")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nPK")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ProjectNotFetched, match="was cut"):
+            fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/project.zip")
+        thread.join()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(ProjectNotFetched, match="No such file"):
+        fetch(archive)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (4, limits[1])
+    )  # what a file may have; the kernel says it as it does on full disks
+    try:
+        with pytest.raises(ProjectNotFetched, match="File too large"):
+            fetch(archive)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list((tmp_path / "temporary").iterdir()) == []
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import lzma
 import os
 import stat
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,13 +22,20 @@ MAX_BYTES = 4 << 30
 
 BLOCK_BYTES = 1 << 20
 _MAX_LINK_BYTES = 4096
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, ValueError, FileExistsError,
+    NotADirectoryError, IsADirectoryError,
+)  # fmt: skip
+"""What is raised for an archive; other errors are of this machine, such as a full disk."""
 
 
 def download(url: str, file: Path) -> None:
     """Bring a zip file from a web server; redirects only to places that are as safe, and without the credentials.
 
-    Raises: ProjectNotFetched: it is not there, too large, or too slow; what came of it is not kept.
+    Raises: ProjectNotFetched: it is not there, too large, too slow, or was cut; what came of it is the caller's to remove.
     """
+    import urllib3
+
     from millstream.artifacts.http import Connection
 
     parts = urlsplit(url)
@@ -33,23 +43,19 @@ def download(url: str, file: Path) -> None:
     deadline = time.monotonic() + settings.PROJECT_FETCH_TIMEOUT.get()
     try:
         response = Connection(url, is_tracking_server=False).request("GET", address, is_artifact=address)
-    except MillstreamError as error:
-        raise ProjectNotFetched(url, error.message) from None
-    size = 0
-    try:
-        with open(file, "xb") as out:
+        with contextlib.closing(response), open(file, "xb") as out:
             for block in response.stream(BLOCK_BYTES, decode_content=False):
-                size += len(block)
-                if size > MAX_ARCHIVE_BYTES:
-                    raise ProjectNotFetched(url, f"it is larger than {MAX_ARCHIVE_BYTES >> 30} GiB")
+                if out.tell() + len(block) > MAX_ARCHIVE_BYTES:
+                    raise ProjectNotFetched(url, f"it is larger than {MAX_ARCHIVE_BYTES} bytes")
                 if time.monotonic() > deadline:
                     raise ProjectNotFetched(url, "it takes longer than MILLSTREAM_PROJECT_FETCH_TIMEOUT allows")
                 out.write(block)
-    except BaseException:
-        file.unlink(missing_ok=True)
+    except urllib3.exceptions.HTTPError as error:
+        raise ProjectNotFetched(url, f"the download was cut ({type(error).__name__})") from None
+    except ProjectNotFetched:
         raise
-    finally:
-        response.release_conn()
+    except MillstreamError as error:
+        raise ProjectNotFetched(url, error.message) from None
 
 
 def unpack(file: Path, folder: Path, uri: str) -> None:
@@ -77,7 +83,7 @@ def unpack(file: Path, folder: Path, uri: str) -> None:
             for member in members:
                 if _is_link(member):
                     _link(archive, member, folder, uri)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
+    except _BROKEN as error:
         raise ProjectNotFetched(uri, f"it is no zip file that can be unpacked ({error})") from None
 
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from millstream.artifacts.repository import local_root, scheme_of
-from millstream.errors import InvalidValue, NotFound
+from millstream.errors import InvalidValue, NotFound, ProjectNotFetched
 from millstream.projects import archives, git
 from millstream.projects.submission import Source
 from millstream.tracking.context import without_user_info
@@ -179,13 +179,16 @@ def _from_zip(uri: str, place: str | Path, folder: str, version: str | None) -> 
 
 def _temporary(uri: str, folder: str, name: str, fill: Callable[[Path], git.Checkout | None]) -> Source:
     """A source in a folder of its own, which is removed if it cannot be filled."""
-    top = Path(tempfile.mkdtemp(prefix="millstream-project-"))
-    source = Source(uri, top, without_user_info(name), temporary=top)
     try:
-        made = fill(top)
-        if made is not None:
-            source = replace(source, commit=made.commit, repo_url=made.repo_url, branch=made.branch)
-        return replace(source, root=_below(top, folder, uri))
-    except BaseException:
-        discard(source)
-        raise
+        top = Path(tempfile.mkdtemp(prefix="millstream-project-"))
+        source = Source(uri, top, without_user_info(name), temporary=top)
+        try:
+            made = fill(top)
+            if made is not None:
+                source = replace(source, commit=made.commit, repo_url=made.repo_url, branch=made.branch)
+            return replace(source, root=_below(top, folder, uri))
+        except BaseException:
+            discard(source)
+            raise
+    except OSError as error:  # a full disk, a folder that cannot be written to
+        raise ProjectNotFetched(uri, f"{error.strerror or error} ({error.filename})") from None

@@ -108,12 +108,14 @@ class _Reader:
         return _by_convention(project, self.root)
 
     def _content(self) -> dict[str, Any]:
-        if self.file.stat().st_size > MAX_BYTES:
-            raise InvalidProject(self.file.name, f"it is larger than {MAX_BYTES >> 20} MiB")
         try:
+            if self.file.stat().st_size > MAX_BYTES:
+                raise InvalidProject(self.file.name, f"it is larger than {MAX_BYTES >> 20} MiB")
             text = self.file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise InvalidProject(self.file.name, "it is not UTF-8 text") from None
+        except OSError as error:
+            raise InvalidProject(self.file.name, f"it cannot be read ({error.strerror})") from None
         try:
             content, self.lines = safe_yaml.read_located(text, self.file.name)
         except safe_yaml.HostileYaml as error:
