@@ -566,6 +566,22 @@ def spacy(text: str) -> Build:
     return build
 
 
+# ---------------------------------------------------------------- Spark
+
+
+def spark(**metadata: Any) -> Build:
+    """A saved Spark model whose metadata says that."""
+
+    def build(root: Path, canary: Path) -> None:
+        folder = root / "sparkml" / "metadata"
+        folder.mkdir(parents=True)
+        whole = {"class": "pyspark.ml.pipeline.PipelineModel", "uid": "p", "paramMap": {"stageUids": []}, **metadata}
+        (folder / "part-00000").write_text(json.dumps(whole))
+        write_mlmodel(root, "spark", {"model_data": "sparkml"}, {"data": "sparkml"})
+
+    return build
+
+
 TRUST, BROKEN, LEAVES = "trust=True", "cannot be read", "leads out"
 
 ATTACKS = (
@@ -629,6 +645,10 @@ ATTACKS = (
     Attack("layer that unpickles", "keras", keras(layer(module="keras.layers", class_name="TorchModuleWrapper")), TRUST, "keras"),
     Attack("layer that reads a file", "keras", keras(layer(module="keras.layers", class_name="StringLookup", config={"vocabulary": "/etc/passwd"})), TRUST, "keras"),
     Attack("pickle in .keras", "keras", keras(further=lambda canary: {"assets/x": bomb(canary)}), BROKEN, "keras"),
+    Attack("Spark stage of another module", "spark", spark(**{"class": "os.system"}), TRUST, "pyspark"),
+    Attack("Spark stage of a jar", "spark", spark(**{"class": "com.evil.Model"}), TRUST, "pyspark"),
+    Attack("Spark stage of SQL", "spark", spark(**{"class": "org.apache.spark.ml.feature.SQLTransformer"}), TRUST, "pyspark"),
+    Attack("Spark stage above the folder", "spark", spark(paramMap={"stageUids": ["../../evil"]}), BROKEN, "pyspark"),
     Attack("pickle for PyTorch", "pytorch", torch_pickle, TRUST, "torch", live=True),
     Attack("program that calls os.system", "pytorch", program(_calls("torch.os.system")), TRUST, "torch"),
     Attack("program that opens a file", "pytorch", program(_calls("torch.ops.aten.from_file.default")), TRUST, "torch"),
