@@ -26,6 +26,7 @@ ON_LOOPBACK = {
 
 def main() -> None:
     DATA.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     millstream.set_tracking_uri(f"sqlite:///{DATA / 'millstream.db'}")
     on_cluster = {
         "master": os.environ.pop("SPARK_MASTER"),  # else the run on this machine would find it, too

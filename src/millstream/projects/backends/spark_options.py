@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from millstream.errors import InvalidValue
 
-PLACES = ("shared", "packed", "cluster")
+Place = Literal["shared", "packed", "cluster"]
 """Where executors find their Python: at the same path as here, in an archive that is sent along, or as the cluster has it."""
 
 
@@ -27,7 +27,7 @@ class SparkOptions(Struct, frozen=True, forbid_unknown_fields=True):
         spark_home: the folder of Spark; else SPARK_HOME, PATH, or the installed pyspark.
         properties_file: used in place of Spark's own `spark-defaults.conf`.
         driver_memory, executor_memory: as Spark writes them, `2g`.
-        environment: one of `PLACES`; None is `shared` for a local master and `cluster` for others.
+        environment: None is `shared` for a local master and `cluster` for others.
         python: the executors' interpreter, where `environment` is `cluster`.
         env: names of variables of this process that executors, and a driver on the cluster, get too, such as
             MLFLOW_TRACKING_TOKEN.
@@ -49,7 +49,7 @@ class SparkOptions(Struct, frozen=True, forbid_unknown_fields=True):
     num_executors: int | None = None
     total_executor_cores: int | None = None
     queue: str | None = None
-    environment: Literal["shared", "packed", "cluster"] | None = None
+    environment: Place | None = None
     python: str | None = None
     env: tuple[str, ...] = ()
 
@@ -59,8 +59,7 @@ class SparkOptions(Struct, frozen=True, forbid_unknown_fields=True):
         return self.master is not None and re.fullmatch(r"local(\[.*\])?", self.master) is not None
 
     @property
-    def place(self) -> str:
-        """The one of `PLACES` that counts."""
+    def place(self) -> Place:
         return self.environment or ("shared" if self.is_local else "cluster")
 
     @property
