@@ -175,10 +175,15 @@ def test_no_command_of_any_shape_lets_a_value_out(root: Path) -> None:
 # ---------------------------------------------------------------- paths
 
 
-@pytest.mark.parametrize("name", ["../evil.sh", "sub/../../evil.sh", "link.sh", "folder/evil.sh", "{tmp}/evil.sh"])
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.sh", "sub/../../evil.sh", "link.sh", "folder/evil.sh", "{tmp}/evil.sh", "loop.sh", "x" * 5000 + ".sh"],
+    ids=lambda name: name[:20],
+)
 def test_no_script_outside_of_the_project_is_run(root: Path, canary: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "evil.sh").write_text(f"touch {canary}")
     (root / "link.sh").symlink_to(tmp_path / "evil.sh")
+    (root / "loop.sh").symlink_to("loop.sh")
     (root / "folder").symlink_to(tmp_path)
     with pytest.raises(NotFound):
         run(root, name.format(tmp=tmp_path), {})
@@ -198,21 +203,27 @@ def test_the_name_of_a_script_is_no_code(root: Path, canary: Path, name: str) ->
 
 @pytest.mark.parametrize("key", ["python_env", "conda_env"])
 @pytest.mark.parametrize(
-    "name", ["../keep", "/etc/passwd", "sub/../../keep", "link", "folder/keep", "~/x", "$HOME/x", "-x"]
+    "name",
+    ["../keep", "/etc/passwd", "sub/../../keep", "link", "folder/keep", "~/x", "$HOME/x", "-x", "loop", "x" * 5000],
+    ids=lambda name: name[:20],
 )
 def test_no_file_outside_of_the_project_is_read(root: Path, canary: Path, tmp_path: Path, key: str, name: str) -> None:
     (root / "link").symlink_to(tmp_path / "keep")
     (root / "folder").symlink_to(tmp_path)
+    (root / "loop").symlink_to("loop")
     (root / "MLproject").write_text(f"{key}: '{name}'")
     with pytest.raises(InvalidProject):
         read_project(root)
 
 
 @pytest.mark.parametrize(
-    "folder", ["..", "../project", "sub/../..", "/etc", "./x", "a//b", "a\\b", "out", "out/temporary"]
+    "folder",
+    ["..", "../project", "sub/../..", "/etc", "./x", "a//b", "a\\b", "out", "out/temporary", "loop", "x" * 5000],
+    ids=lambda name: name[:20],
 )
 def test_no_folder_outside_of_what_was_fetched_is_the_project(root: Path, tmp_path: Path, folder: str) -> None:
     (root / "out").symlink_to(tmp_path)
+    (root / "loop").symlink_to("loop")
     commit(root, {})
     for uri in (str(root), f"git+file://{root}"):
         with pytest.raises((InvalidValue, NotFound)):
@@ -458,6 +469,7 @@ ARCHIVES: dict[str, Members] = {
     "links in a long chain": [
         (_entry("d/e/x"), ""), (_entry("l", LINK), "d/e"), (_entry("m", LINK), "l/../../.."), (_entry("z"), "")
     ],
+    "a loop and a way through it": [(_entry("a", LINK), "a"), (_entry("a/b", LINK), "x")],
     "a link with a long target": [(_entry("a", LINK), "x/" * 5000)],
     "a device": [(_entry("a", stat.S_IFBLK | 0o600), "")],
     "a pipe": [(_entry("a", stat.S_IFIFO | 0o600), "")],

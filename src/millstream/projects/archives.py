@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from millstream import settings
 from millstream.artifacts.archives import reason_against
 from millstream.errors import MillstreamError, ProjectNotFetched
+from millstream.projects.places import is_below
 
 MAX_ARCHIVE_BYTES = 1 << 30
 MAX_BYTES = 4 << 30
@@ -125,9 +126,8 @@ def _link(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, uri: 
     path = folder / member.filename.rstrip("/")
     target = os.fsdecode(archive.read(member))
     path.parent.mkdir(parents=True, exist_ok=True)
-    root = folder.resolve()
-    if not path.parent.resolve().is_relative_to(root):
+    if not is_below(folder, path.parent):
         raise ProjectNotFetched(uri, f"its link {member.filename[:200]!r} stands outside of it")
-    if "\0" in target or target.startswith("/") or not (path.parent / target).resolve().is_relative_to(root):
+    if "\0" in target or target.startswith("/") or not is_below(folder, path.parent / target):
         raise ProjectNotFetched(uri, f"its link {member.filename[:200]!r} leads out of it")
     path.symlink_to(target)

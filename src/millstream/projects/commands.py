@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from millstream.errors import InvalidProject, InvalidProjectParameter, NotFound
+from millstream.projects.places import is_below
 from millstream.projects.quoting import Slot, Unquotable, fill
 from millstream.projects.spec import FILE
 from millstream.projects.submission import EntryPoint, Project
@@ -95,9 +97,9 @@ def _script_line(project: Project, entry_point: str) -> str:
             "script in the project."
         )
     file = project.root / entry_point
-    if not entry_point.isprintable() or not file.resolve().is_relative_to(project.root.resolve()):
+    if not entry_point.isprintable() or not is_below(project.root, file):
         raise NotFound(f"The script {entry_point[:200]!r} is outside of the project.")
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise NotFound(f"The project has neither an entry point nor a script {entry_point[:200]!r}.")
     name = f"./{entry_point}" if entry_point.startswith("-") else entry_point
     if path.suffix == ".R":

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from millstream.artifacts.repository import local_root, scheme_of
 from millstream.errors import InvalidValue, NotFound, ProjectNotFetched
 from millstream.projects import archives, git
+from millstream.projects.places import is_below
 from millstream.projects.submission import Source
 from millstream.tracking.context import without_user_info
 
@@ -101,7 +102,7 @@ def _split(text: str) -> tuple[str, str]:
 def _below(top: Path, folder: str, uri: str) -> Path:
     """A folder of fetched files. Raises NotFound if it is not there, or leads out of them."""
     root = top / folder
-    if not root.is_dir() or not root.resolve().is_relative_to(top.resolve()):
+    if not os.path.isdir(root) or not is_below(top, root):
         raise NotFound(f"The project {without_user_info(uri)!r} has no folder {folder!r}.")
     return root
 
@@ -110,9 +111,9 @@ def _below(top: Path, folder: str, uri: str) -> Path:
 
 
 def _from_this_machine(uri: str, path: Path, folder: str, version: str | None) -> Source:
-    if path.is_file() and path.suffix.lower() == ".zip":
+    if os.path.isfile(path) and path.suffix.lower() == ".zip":
         return _from_zip(uri, path, folder, version)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise NotFound(f"There is no project folder {str(path)[:300]!r}.")
     if git.is_bare(path):
         return _from_git(uri, path.as_uri(), folder, version)

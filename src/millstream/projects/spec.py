@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from millstream import safe_yaml
 from millstream.errors import InvalidProject, InvalidValue
+from millstream.projects.places import is_below
 from millstream.projects.submission import DockerEnvironment, EntryPoint, Parameter, Project
 
 logger = logging.getLogger("millstream")
@@ -52,22 +56,16 @@ def _find(root: Path) -> Path | None:
     """The file by its name in any case; the usual spelling first."""
     found = sorted(path for path in root.iterdir() if path.name.lower() == FILE.lower() and path.is_file())
     file = next((path for path in found if path.name == FILE), found[0] if found else None)
-    if file is not None and not _is_below(root, file):
+    if file is not None and not is_below(root, file):
         raise InvalidProject(file.name, "it is a link that leads out of the project")
     return file
 
 
-def _is_below(root: Path, path: Path) -> bool:
-    return path.resolve().is_relative_to(root.resolve())
-
-
 def _by_convention(project: Project, root: Path) -> Project:
-    from msgspec.structs import replace
-
     for name in (PYTHON_ENV, CONDA_ENV):
         file = root / name
         if file.is_file():
-            if not _is_below(root, file):
+            if not is_below(root, file):
                 raise InvalidProject(name, "it is a link that leads out of the project")
             return replace(project, python_env=file) if name == PYTHON_ENV else replace(project, conda_env=file)
     return project
@@ -201,9 +199,9 @@ class _Reader:
             return None
         name = self._text((key,), value)
         path = self.root / name
-        if not _is_below(self.root, path):
+        if not is_below(self.root, path):
             raise self.error((key,), f"the path {name[:200]!r} leads out of the project")
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path's, no error for a name that is too long
             raise self.error((key,), f"there is no file {name[:200]!r} in the project")
         return path
 
