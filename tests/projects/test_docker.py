@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -503,6 +505,83 @@ def test_the_real_command_sends_a_login_to_its_registry(engine: type[Engine], tm
     assert "/images/create?fromImage=registry.example%3A5000%2Fbase%2Fpython" in path
     sent = json.loads(base64.urlsafe_b64decode(headers["X-Registry-Auth"]))
     assert (sent["username"], sent["password"], sent["serveraddress"]) == ("ada", "p:w", "registry.example:5000")
+
+
+# ---------------------------------------------------------------- an engine
+
+
+def has_engine() -> bool:
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False).returncode == 0
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+
+
+ON_AN_ENGINE = """\
+name: churn
+docker_env: {image: "millstream-test-base:1", environment: [["GREETING", "hello, world"]]}
+entry_points:
+  main:
+    parameters: {table: path}
+    command: "pwd && cat {table} data.csv && echo $GREETING | cat && echo kept > $KEPT/x.txt; exit 4"
+  wait: {command: "trap 'echo told; exit 3' TERM; echo waiting; sleep 60 & wait; sleep 60"}
+"""
+
+
+@pytest.fixture
+def base_image(tmp_path: Path) -> Iterator[str]:
+    """An image of this machine's bash and a few programs, as nothing can be pulled everywhere."""
+    if not has_engine():
+        pytest.skip("there is no Docker engine on this machine")
+    programs = [str(Path(shutil.which(name) or "").resolve()) for name in ("bash", "cat", "sleep")]
+    found = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
+    archive = tmp_path / "base.tar"
+    with tarfile.open(archive, "w", dereference=True) as image:
+        for name in {word for word in found.split() if word.startswith("/") and not word.endswith(":")}:
+            image.add(name, name)
+        for program in programs:
+            image.add(program, f"/bin/{Path(program).name}")
+    subprocess.run(["docker", "import", str(archive), "millstream-test-base:1"], capture_output=True, check=True)
+    yield "millstream-test-base:1"
+    subprocess.run(["docker", "image", "rm", "--force", "millstream-test-base:1"], capture_output=True, check=False)
+
+
+def test_a_real_engine_runs_the_command_in_an_image_of_the_project(
+    tracking: MillstreamClient, base_image: str, project: Project, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = project(ON_AN_ENGINE, {"data.csv": "3,4\n"})
+    table, kept = tmp_path / "a, table.csv", tmp_path / "kept"
+    table.write_text("1,2\n")
+    kept.mkdir()
+    options = {"v": f"{kept}:/kept", "e": "KEPT=/kept", "label": "millstream-test=1"}
+    with pytest.raises(RunFailed, match="exit status 4"):
+        projects.run(str(root), parameters={"table": str(table)}, build_image=True, docker_args=options)
+    printed = "/mlflow/projects/code\n1,2\n3,4\nhello, world\n"
+    assert printed in capfd.readouterr().out
+    assert (kept / "x.txt").read_text() == "kept\n"
+    run = last(tracking)
+    log = Path(tracking.download_artifacts(run.info.run_id, output.ARTIFACT, str(tmp_path / "got")))
+    assert log.read_text() == printed
+    assert run.data.tags["mlflow.docker.image.id"].startswith("sha256:")
+    subprocess.run(["docker", "image", "rm", run.data.tags["mlflow.docker.image.uri"]], capture_output=True, check=True)
+
+
+def test_a_real_engine_has_no_container_left_of_a_cancelled_run(
+    tracking: MillstreamClient, base_image: str, project: Project, tmp_path: Path
+) -> None:
+    submitted = projects.run(str(project(ON_AN_ENGINE)), "wait", synchronous=False)
+
+    def containers() -> str:
+        command = ["docker", "ps", "--quiet", "--all", f"--filter=name=millstream-{submitted.run_id}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    wait_for(containers)
+    time.sleep(1)  # until its shell has set its trap
+    submitted.cancel()
+    assert tracking.get_run(submitted.run_id).info.status == "KILLED"
+    assert containers() == ""
+    log = Path(tracking.download_artifacts(submitted.run_id, output.ARTIFACT, str(tmp_path / "got")))
+    assert log.read_text() == "waiting\ntold\n", "it was told to end before it was ended"
 
 
 def test_every_key_of_the_configuration_is_documented() -> None:
