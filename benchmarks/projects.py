@@ -24,9 +24,7 @@ entry_points:
 
 
 def run(bench: Bench) -> None:
-    sides = {OURS: ("millstream", "millstream.cli.main")}
-    if bench.with_official:
-        sides["official"] = ("mlflow", "mlflow.cli")
+    sides = {OURS: OURS, **({"official": "mlflow"} if bench.with_official else {})}
     with bench.scratch() as folder:
         project = folder / "project"
         project.mkdir()
@@ -34,14 +32,14 @@ def run(bench: Bench) -> None:
         for side in sides:
             (folder / side).mkdir()
         for repeat in range(bench.repeats(7) + 1):
-            for side, (package, module) in sides.items():
-                seconds = _seconds(bench.python(package), module, project, folder / side)
+            for side, package in sides.items():
+                seconds = _seconds(Path(bench.python(package)).with_name(package), project, folder / side)
                 if repeat or bench.is_quick:  # the first one makes the store
                     bench.results.add("project_run", side, seconds)
 
 
-def _seconds(python: str, module: str, project: Path, folder: Path) -> float:
-    command = [python, "-m", module, "run", str(project), "--env-manager", "local"]
+def _seconds(program: Path, project: Path, folder: Path) -> float:
+    command = [str(program), "run", str(project), "--env-manager", "local"]
     environment = clean_environment(
         MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'runs.db'}", MILLSTREAM_JOURNAL_DIR=str(folder / "journal")
     )

@@ -20,9 +20,9 @@ from millstream.entities import RunStatus
 from millstream.errors import MillstreamError
 from millstream.projects import environment, packing, record
 from millstream.projects.backends import PREPARING
-from millstream.projects.background import BackgroundRun
 
 if TYPE_CHECKING:
+    from millstream.projects.background import BackgroundRun
     from millstream.projects.running import Task
 
 QUICK_BYTES = 32 << 20
@@ -66,6 +66,8 @@ def fingerprint(task: Task, *, thorough: bool) -> str:
 
 def find(task: Task) -> BackgroundRun | None:
     """The latest FINISHED run of the experiment that has the task's fingerprint."""
+    from millstream.projects.background import BackgroundRun
+
     if not task.fingerprint:
         return None
     uri = task.submission.tracking_uri

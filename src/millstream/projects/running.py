@@ -247,7 +247,6 @@ def _planned(request: Request, source: Source) -> Task:
 
 def start(task: Task, *, synchronous: bool, reuse: bool) -> SubmittedRun:
     """Make a planned run, or find an earlier one that is equal to it."""
-    from millstream.projects import background
     from millstream.projects import reuse as earlier
 
     task = replace(task, fingerprint=earlier.fingerprint(task, thorough=reuse))
@@ -257,7 +256,11 @@ def start(task: Task, *, synchronous: bool, reuse: bool) -> SubmittedRun:
             output.say(f"Run {found.run_id} has done the same; it is reused.")
             _discard(task)
             return found
-    return run_here(task) if synchronous else background.start(task)
+    if synchronous:
+        return run_here(task)
+    from millstream.projects import background
+
+    return background.start(task)
 
 
 def run_here(task: Task, announce: Callable[[str], None] | None = None) -> SubmittedRun:
