@@ -107,9 +107,10 @@ def extremes(reader: Reader, cuts: Int64s) -> Int64s:
 
 def each_once(places: Int64s) -> Int64s:
     """Ascending, none twice; at least one place. `np.unique` is ten times as slow (1,000 places: 112 us, 2026-11-26)."""
-    places = np.sort(places)
-    is_new = np.append(True, places[1:] != places[:-1])
-    return places[is_new]
+    ascending = np.sort(places)
+    is_new = np.ones(len(ascending), np.bool_)
+    is_new[1:] = ascending[1:] != ascending[:-1]
+    return ascending[is_new]
 
 
 _AT_ONCE = 512
