@@ -90,6 +90,7 @@ def test_a_command_that_fails_is_exit_status_1_and_one_line(root: str, command: 
         (["--parallel", "0"], "--parallel"),
         (["--grid", "alpha=1,2", "--background"], "--background"),
         (["--grid", "alpha"], "NAME=VALUE"),
+        (["--grid", "alpha=1,2", "-P", "alpha=3"], "both give alpha"),
     ],
 )
 def test_wrong_usage_is_exit_status_2(

@@ -45,6 +45,7 @@ class Runner:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "millstream.cli.main", "run", str(root), "--env-manager", "local", *options],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=tmp_path, text=True,
+            env={"TMPDIR": str(tmp_path), **os.environ},
         )  # fmt: skip
 
     def wait_until_it_runs(self) -> list[psutil.Process]:

@@ -108,6 +108,7 @@ def test_what_is_no_distribution_is_refused_with_what_there_is(text: str) -> Non
         ({"grid": {"alpha": range(200), "beta": range(200)}}, InvalidValue),
         ({"grid": {"beta": [1]}}, InvalidProjectParameter),
         ({"grid": {"alpha": [1]}, "parallel": 0}, InvalidValue),
+        ({"grid": {"alpha": [1]}, "parameters": {"alpha": 2}}, InvalidValue),
         ({"sample": {"alpha": "uniform(0,1)"}, "trials": 0}, InvalidValue),
         ({"grid": {"alpha": [1]}, "backend": "moon"}, InvalidValue),
     ],

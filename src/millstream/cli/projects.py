@@ -128,6 +128,8 @@ def run(
         raise click.UsageError("Give --experiment-name or --experiment-id, not both (the environment counts too).")
     parameters = _pairs("-P", param_list)
     lists = {name: _items(text) for name, text in _pairs("--grid", grid).items()}
+    if twice := sorted(parameters.keys() & lists.keys()):
+        raise click.UsageError(f"-P and --grid both give {', '.join(twice)}.")
     if parallel is not None:
         lists |= {name: _items(text) for name, text in parameters.items() if "," in text}
         parameters = {name: text for name, text in parameters.items() if name not in lists}

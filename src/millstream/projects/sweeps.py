@@ -193,6 +193,8 @@ def _run(request: Request, combinations: list[dict[str, str]], told: str, parall
     if request.backend not in BACKENDS:
         raise InvalidValue(f"Sweeps run on {', '.join(BACKENDS)}, not by plug-ins.")
     fixed = request.parameters
+    if twice := sorted(fixed.keys() & combinations[0].keys()):
+        raise InvalidValue(f"The sweep varies {', '.join(twice)}, so there can be no one value for it.")
     task = plan(replace(request, parameters={**fixed, **combinations[0]}))
     try:
         entry = task.submission.project.entry_point(request.entry_point)
