@@ -28,7 +28,9 @@ def of_frame(frame: pd.DataFrame) -> str:
 
     digest = hashlib.md5(usedforsecurity=False)
     head = frame.head(MAX_ROWS)
-    columns = _sorted([index for index in range(frame.shape[1]) if _is_hashed(frame.iloc[:, index])], frame)
+    types = frame.dtypes.tolist()
+    hashed = [index for index, dtype in enumerate(types) if _is_hashed(dtype, frame, index)]
+    columns = _sorted(hashed, types, frame.columns)
     digest.update(np.ascontiguousarray(pd.util.hash_pandas_object(head.iloc[:, columns]).to_numpy()).tobytes())
     digest.update(np.int64(len(frame)).tobytes())
     for name in frame.columns:
@@ -36,28 +38,27 @@ def of_frame(frame: pd.DataFrame) -> str:
     return _short(digest)
 
 
-def _sorted(columns: list[int], frame: pd.DataFrame) -> list[int]:
+def _sorted(columns: list[int], types: Sequence[Any], names: pd.Index) -> list[int]:
     """In order of name if there are both numbers and texts, else as they stand (also if names do not compare)."""
     import pandas as pd
 
-    kinds = {pd.api.types.is_numeric_dtype(frame.iloc[:, index].dtype) for index in columns}
+    kinds = {pd.api.types.is_numeric_dtype(types[index]) for index in columns}
     try:
-        return sorted(columns, key=lambda index: frame.columns[index]) if len(kinds) > 1 else columns
+        return sorted(columns, key=lambda index: names[index]) if len(kinds) > 1 else columns
     except TypeError:
         return columns
 
 
-def _is_hashed(column: pd.Series) -> bool:
+def _is_hashed(dtype: Any, frame: pd.DataFrame, index: int) -> bool:
     """Numbers and time differences (booleans are none), and columns of texts; one missing text leaves the column out."""
     import pandas as pd
 
     types = pd.api.types
-    dtype = column.dtype
     if types.is_numeric_dtype(dtype) or types.is_timedelta64_dtype(dtype):
         return not types.is_bool_dtype(dtype)
     if types.is_object_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
-        return bool(types.infer_dtype(column.astype(object), skipna=False) == "string")
-    return isinstance(dtype, pd.StringDtype) and not column.isna().any()
+        return bool(types.infer_dtype(frame.iloc[:, index].astype(object), skipna=False) == "string")
+    return isinstance(dtype, pd.StringDtype) and not frame.iloc[:, index].isna().any()
 
 
 def of_arrays(features: Any, targets: Any = None) -> str:
