@@ -151,7 +151,10 @@ def check_auth(auth: Mapping[str, str] | None) -> None:
 
 def _with_login(config_file: Path, auth: Mapping[str, str]) -> dict[str, object]:
     """The user's configuration with one more login. An empty helper says that it is in the file itself."""
-    config = json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
+    try:
+        config = json.loads(config_file.read_text(encoding="utf-8")) if config_file.is_file() else {}
+    except ValueError as error:
+        raise InvalidValue(f"docker's configuration {str(config_file)!r} is no JSON: {error}") from None
     registry = auth.get("registry") or HUB
     secret = base64.b64encode(f"{auth['username']}:{auth['password']}".encode()).decode()
     config["auths"] = {**config.get("auths", {}), registry: {"auth": secret}}

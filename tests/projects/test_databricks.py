@@ -181,6 +181,17 @@ def test_what_is_refused_fails_the_run(
     assert workspace.runs == {}
 
 
+def test_a_run_that_is_lost_sight_of_at_once_is_cancelled(
+    tracking: MillstreamClient, workspace: databricks_server.Server, root: Path
+) -> None:
+    workspace.faults = [("/api/2.2/jobs/runs/get", 403)]
+    with pytest.raises(DatabricksFailed, match="fault 403"):
+        run(root, "wait")
+    (own,) = workspace.runs.values()
+    assert own.is_cancelled
+    assert last(tracking).info.status == "FAILED"
+
+
 def test_output_that_cannot_be_had_is_no_failure_of_the_run(
     tracking: MillstreamClient, workspace: databricks_server.Server, root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

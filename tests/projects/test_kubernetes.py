@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -374,7 +375,8 @@ def test_an_interrupted_wait_deletes_the_job(
     tracking: MillstreamClient, cluster: kube_server.Server, root: Path, config: dict[str, Any]
 ) -> None:
     def interrupt() -> None:
-        wait_for(lambda: any(cluster.logs.values()))
+        wait_for(lambda: any(cluster.logs.values()) and any("watch" in query for _, _, query in cluster.requests))
+        time.sleep(0.2)  # until it waits for what it has asked for
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
@@ -401,6 +403,8 @@ def without(*keys: str) -> Callable[[dict[str, Any]], None]:
     [
         (without("metadata", "namespace"), "needs a namespace"),
         (without("kind"), "is no Job"),
+        (lambda template: template["metadata"].update(labels=["x"]), r"mappings in metadata and metadata\.labels"),
+        (lambda template: template["spec"]["template"]["spec"]["containers"][0].update(env={"A": "1"}), "in 'env'"),
         (without("spec", "template", "spec", "containers"), "needs a container"),
         (without("spec", "template"), r"needs a mapping in spec\.template\."),
         (lambda template: template.update(spec=[]), r"needs a mapping in spec\."),

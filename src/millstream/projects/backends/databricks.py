@@ -94,21 +94,17 @@ def submit(submission: Submission) -> SubmittedRun:
         launcher.write_text(LAUNCHER, encoding="utf-8")
         python_file = f"{folder}/launchers/{launcher.name}"
         workspace.upload(launcher, python_file)
-    run = workspace.submit(
-        request_of(submission, config, python_file, library, order_of(submission, config, _on_cluster(archive)))
+    order = order_of(submission, config, _on_cluster(archive))
+    run = OneTimeRun(
+        submission.run_id, workspace, workspace.submit(request_of(submission, config, python_file, library, order))
     )
-    state = workspace.state(run)
-    record.note(
-        submission,
-        **{
-            RUN_ID_TAG: str(run),
-            JOB_ID_TAG: str(state.job_id or ""),
-            RUN_PAGE_TAG: state.page,
-            WORKSPACE_TAG: workspace.host,
-        },
-    )
-    output.say(f"Run {submission.run_id} is run {run} of Databricks: {state.page or workspace.host}")
-    return OneTimeRun(submission.run_id, workspace, run)
+    try:
+        page = run.note_where(submission)
+    except BaseException:
+        run.cancel()  # nobody else will know of it
+        raise
+    output.say(f"Run {submission.run_id} runs on Databricks: {page}")
+    return run
 
 
 def read_config(given: Mapping[str, Any]) -> DatabricksConfig:
@@ -208,6 +204,18 @@ class OneTimeRun(SubmittedRun):
     @property
     def run_id(self) -> str:
         return self._run_id
+
+    def note_where(self, submission: Submission) -> str:
+        """Record where the run is to be seen; the address of its page."""
+        state = self._workspace.state(self._id)
+        tags = {
+            RUN_ID_TAG: str(self._id),
+            JOB_ID_TAG: str(state.job_id or ""),
+            RUN_PAGE_TAG: state.page,
+            WORKSPACE_TAG: self._workspace.host,
+        }
+        record.note(submission, **tags)
+        return state.page
 
     def wait(self) -> bool:
         said = ""

@@ -55,6 +55,7 @@ class Template(Struct, frozen=True):
 
 
 def read_config(config: Mapping[str, Any]) -> KubernetesConfig:
+    """Raises InvalidValue for keys that there are not, or names that are none."""
     try:
         found = msgspec.convert(dict(config), KubernetesConfig)
     except msgspec.ValidationError as error:
@@ -89,13 +90,20 @@ def read_template(path: Path, config: KubernetesConfig) -> Template:
     containers = _at(content, what, "spec", "template", "spec").get("containers")
     if not isinstance(containers, list) or not containers or not all(isinstance(each, dict) for each in containers):
         raise InvalidValue(f"{what} needs a container in spec.template.spec.containers: a mapping that may be empty.")
-    namespace = config.namespace or _at(content, what, "metadata").get("namespace")
+    variables = containers[0].get("env") or []
+    if not isinstance(variables, list) or not all(isinstance(each, dict) for each in variables):
+        raise InvalidValue(f"{what} has variables in 'env' that are no list of mappings.")
+    metadata = content.setdefault("metadata", {})
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("labels") or {}, dict):
+        raise InvalidValue(f"{what} needs mappings in metadata and metadata.labels.")
+    namespace = config.namespace or metadata.get("namespace")
     if not isinstance(namespace, str) or not _LABEL.fullmatch(namespace):
         raise InvalidValue(f"{what} needs a namespace in metadata.namespace, or give 'namespace' in the configuration.")
     return Template(content, namespace)
 
 
 def _at(content: dict[str, Any], what: str, *keys: str) -> dict[str, Any]:
+    """The mapping at a path of keys."""
     found: Any = content
     for depth, key in enumerate(keys, 1):
         found = found.get(key)
@@ -140,7 +148,7 @@ def fill(
     """
     job = copy.deepcopy(template.content)
     job.pop("status", None)
-    metadata, pod = job.get("metadata", {}), job["spec"]["template"]
+    metadata, pod = job["metadata"], job["spec"]["template"]
     job["metadata"] = metadata | {
         "name": name,
         "namespace": template.namespace,

@@ -94,7 +94,7 @@ def _line(submission: Submission) -> str:
 
     entry = submission.project.entry_point(submission.entry_point)
     for parameter in entry.parameters if entry is not None else ():
-        if parameter.type == "path" and scheme_of(submission.parameters[parameter.name]) not in ("", "file"):
+        if parameter.type == "path" and scheme_of(submission.parameters[parameter.name]):
             raise InvalidProjectParameter(
                 f"The parameter {parameter.name!r} is a path, and on Kubernetes nothing downloads what it names. Declare it as "
                 "`uri` and let the command download it, or put the data into the image."
