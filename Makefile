@@ -101,7 +101,7 @@ java: ## Install Java for the tests of Spark (Debian, when root)
 	@command -v java >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless; } || echo "No Java: the tests of Spark will be skipped, and say so."
 
 test-spark: $(SPARK_VENV)/.ready java ## Models, functions and jobs in a real Spark, both ways with MLflow 3.17
-	PATH="$(abspath $(BIN)):$$PATH" $(SPARK_VENV)/bin/python -m pytest tests/spark tests/models/flavors -k "spark or Spark" $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" $(SPARK_VENV)/bin/python -m pytest tests/spark tests/models/flavors -k "spark or fresh_process" $(ARGS)
 
 test-mariadb: $(VENV)/.test ## The tests of the store and of webhooks on MariaDB (installs Debian's package when root)
 	@command -v mariadbd >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mariadb-server; }

@@ -376,7 +376,8 @@ def test_an_unknown_environment_manager_is_refused(spark: Any, regression: tuple
 def test_a_model_predicts_in_its_own_environment(
     spark: Any, frame: Any, model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MILLSTREAM_ENV_ROOT", str(tmp_path / "environments"))
+    place = {"MILLSTREAM_ENV_ROOT": str(tmp_path / "environments")}
+    monkeypatch.setenv(*next(iter(place.items())))
 
     def look(data: pd.DataFrame) -> list[str]:
         import sys
@@ -384,7 +385,7 @@ def test_a_model_predicts_in_its_own_environment(
         return [sys.prefix] * len(data)
 
     signature = ModelSignature(Schema([ColSpec("double", "rooms")]), Schema([ColSpec("string")]))
-    function = spark_udf(spark, model(look, signature=signature), env_manager="uv", trust=True)
+    function = spark_udf(spark, model(look, signature=signature), env_manager="uv", extra_env=place, trust=True)
     found = set(values(frame, function("rooms")))
     assert len(found) == 1
     assert Path(found.pop()).is_relative_to(tmp_path / "environments")

@@ -573,28 +573,27 @@ def _spark_pipeline() -> tuple[Any, Any]:
     from pyspark.ml.classification import LogisticRegression
     from pyspark.ml.feature import StandardScaler, VectorAssembler
 
+    training = _spark_frame()  # which makes the session that stages need
     columns = list(_frame()[0].columns)
     stages = [
         VectorAssembler(inputCols=columns, outputCol="assembled"),
         StandardScaler(inputCol="assembled", outputCol="features"),
         LogisticRegression(maxIter=5),
     ]
-    return Pipeline(stages=stages).fit(_spark_frame()), _example()
+    return Pipeline(stages=stages).fit(training), _example()
 
 
 def _spark_bucketizer() -> tuple[Any, Any]:
     from pyspark.ml.feature import Bucketizer
 
+    spark_session()
     column = _frame()[0].columns[0]
     splits = [-float("inf"), 5.0, 6.0, float("inf")]
-    return Bucketizer(splits=splits, inputCol=column, outputCol="bucket"), _example()[[column]]
+    return Bucketizer(splits=splits, inputCol=column, outputCol="prediction"), _example()[[column]]
 
 
-def _spark_native(column: str) -> Callable[[Any, Any], Any]:
-    def native(model: Any, example: Any) -> Any:
-        return [row[0] for row in model.transform(spark_session().createDataFrame(example)).select(column).collect()]
-
-    return native
+def _spark_native(model: Any, example: Any) -> Any:
+    return [row.prediction for row in model.transform(spark_session().createDataFrame(example)).collect()]
 
 
 SPARK = (
@@ -603,7 +602,7 @@ SPARK = (
         "spark",
         "pyspark",
         _spark_pipeline,
-        _spark_native("prediction"),
+        _spark_native,
         {"model_data": "sparkml", "model_class": "pyspark.ml.pipeline.PipelineModel"},
         ("sparkml/metadata/_SUCCESS",),
         old=False,
@@ -613,7 +612,7 @@ SPARK = (
         "spark",
         "pyspark",
         _spark_bucketizer,
-        _spark_native("bucket"),
+        _spark_native,
         {"model_data": "sparkml", "model_class": "pyspark.ml.pipeline.PipelineModel"},
         ("sparkml/metadata/_SUCCESS",),
         old=False,
