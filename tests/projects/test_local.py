@@ -17,7 +17,8 @@ from millstream import projects
 from millstream.client.client import MillstreamClient
 from millstream.entities import Run
 from millstream.errors import InvalidProjectParameter, InvalidValue, MillstreamError, NotFound
-from millstream.projects import output
+from millstream.projects import output, record
+from millstream.projects.backends import BACKENDS
 from millstream.projects.running import RunFailed
 from tests.projects.conftest import Project
 
@@ -307,3 +308,31 @@ def test_a_python_without_millstream_says_that_there_is_no_mlflow() -> None:
         env={"PYTHONPATH": str(AS_MLFLOW)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'mlflow'"
+
+
+def test_a_backend_that_cannot_cancel_hides_neither_the_first_error_nor_the_end(
+    project: Project, tracking: MillstreamClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost_backend.py").write_text(
+        "from millstream.errors import MillstreamError\n"
+        "from millstream.projects.submission import SubmittedRun\n"
+        "class Lost(SubmittedRun):\n"
+        "    def __init__(self, run_id): self._run_id = run_id\n"
+        "    @property\n"
+        "    def run_id(self): return self._run_id\n"
+        "    def wait(self): raise MillstreamError('The place is on fire.')\n"
+        "    def get_status(self): return 'RUNNING'\n"
+        "    def cancel(self): raise MillstreamError('Nobody answers.')\n"
+        "def check(submission): pass\n"
+        "def submit(submission): return Lost(submission.run_id)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(BACKENDS, "lost", "lost_backend")
+    root = project("entry_points: {main: {command: 'true'}}", {})
+    with pytest.raises(MillstreamError, match="on fire"):
+        projects.run(str(root), backend="lost")
+    run = last(tracking)
+    assert run.info.status == "FAILED"
+    assert run.data.tags[record.ERROR_TAG] == (
+        "The place is on fire. What was started could not be cancelled: Nobody answers."
+    )

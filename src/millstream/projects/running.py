@@ -292,7 +292,10 @@ def _run_here(task: Task, announce: Callable[[str], None] | None) -> SubmittedRu
             succeeded = submitted.wait()
         except BaseException as error:
             status, reason = (RunStatus.KILLED, "It was cancelled.") if supervisor.is_cancelled else after(error)
-            (submitted or supervisor).cancel()
+            try:
+                (submitted or supervisor).cancel()
+            except MillstreamError as failed:  # must not hide the first error, nor keep the run from its end
+                reason = f"{reason} What was started could not be cancelled: {failed.message}"
             end(submission, supervisor, status, reason)
             raise
         status = _status(submitted, succeeded, supervisor.is_cancelled)
