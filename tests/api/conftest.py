@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-import os
 import socket
 import sqlite3
 import threading
@@ -174,30 +173,30 @@ class World:
         return model_id
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Start servers with options of their own; they end with the session."""
-    service.FOLD_INTERVAL_S = 3600  # folding changes the database at times of its own choice
-    dispatcher.POLL_INTERVAL_S = 3600  # so do deliveries
-    os.environ["MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT"] = "0.5"  # the receivers of these tests are nowhere
+    """Start servers with options of their own; they end with the module, and what is set for them ends too."""
     servers: list[Server] = []
 
     def begin(**options: Any) -> Server:
         servers.append(Server(tmp_path_factory.mktemp("server"), **options))
         return servers[-1]
 
-    yield begin
-    for one in servers:
-        one.close()
-    os.environ.pop("MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "FOLD_INTERVAL_S", 3600)  # folding changes the database at times of its own choice
+        patch.setattr(dispatcher, "POLL_INTERVAL_S", 3600)  # so do deliveries
+        patch.setenv("MILLSTREAM_WEBHOOK_REQUEST_TIMEOUT", "0.5")  # the receivers of these tests are nowhere
+        yield begin
+        for one in servers:
+            one.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(start: Callable[..., Server]) -> Server:
     return start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(server: Server) -> World:
     return World(server)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from .conftest import World
+
 PURGE = "/api/2.0/millstream/trash/purge"
 
 
-def test_a_deleted_run_is_purged_with_its_files(world):
-    folder = world.server.folder / "artifacts" / world.experiment / world.run / "artifacts"
+def test_a_deleted_run_is_purged_with_its_files(server):
+    world = World(server)
+    folder = server.folder / "artifacts" / world.experiment / world.run / "artifacts"
     assert folder.is_dir()
-    assert world.server.ask("POST", PURGE, {"run_ids": [world.run]}).error() == (400, "INVALID_PARAMETER_VALUE")
+    assert server.ask("POST", PURGE, {"run_ids": [world.run]}).error() == (400, "INVALID_PARAMETER_VALUE")
     assert folder.is_dir()
-    world.server.post("runs/delete", {"run_id": world.run})
-    assert world.server.ask("POST", PURGE, {"run_ids": [world.run]}).json() == {"run_ids": [world.run]}
+    server.post("runs/delete", {"run_id": world.run})
+    assert server.ask("POST", PURGE, {"run_ids": [world.run]}).json() == {"run_ids": [world.run]}
     assert not folder.exists()
-    assert world.server.get(f"/api/2.0/mlflow/runs/get?run_id={world.run}").error() == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert server.get(f"/api/2.0/mlflow/runs/get?run_id={world.run}").error() == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
 def test_a_deleted_experiment_is_purged_and_its_name_is_free(server):

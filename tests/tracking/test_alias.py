@@ -111,7 +111,7 @@ def test_what_is_missing_says_when_it_comes(script: Script) -> None:
 import millstream; millstream.install_as_mlflow()
 import mlflow
 for name, reason in {
-    "tensorflow": "later part", "projects": "projects", "openai": "no traces",
+    "tensorflow": "later part", "evaluate": "evaluation", "openai": "no traces",
 }.items():
     try:
         __import__(f"mlflow.{name}")
