@@ -1,14 +1,13 @@
 """Spark, wherever it is: installed with pip, below SPARK_HOME, or around us because `spark-submit` started us."""
 
+import importlib.util
 import os
 import sys
 
 
 def find_spark():
     """Make `import pyspark` work."""
-    try:
-        import pyspark  # noqa: F401
-    except ModuleNotFoundError:
+    if importlib.util.find_spec("pyspark") is None:
         import findspark
 
         findspark.init()

@@ -8,7 +8,6 @@ import pytest
 
 from millstream.environments import EnvironmentSpec
 from millstream.environments.this_python import python_version
-from millstream.environments.tools import find_uv
 from millstream.errors import EnvironmentFailed, InvalidRequirement, InvalidValue, MillstreamError
 
 
@@ -89,21 +88,15 @@ PYPROJECT = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.11"\nd
 
 
 def test_a_lock_says_the_versions(tmp_path: Path) -> None:
-    if find_uv() is None:
-        pytest.skip("uv is not installed")
     assert read(write(tmp_path, PYPROJECT, LOCK)) == (python_version(), ["six==1.16.0"])
 
 
 def test_a_lock_that_uv_cannot_read_is_an_error_with_its_words(tmp_path: Path) -> None:
-    if find_uv() is None:
-        pytest.skip("uv is not installed")
     with pytest.raises(EnvironmentFailed, match=r"uv cannot read uv\.lock"):
         EnvironmentSpec.from_pyproject(write(tmp_path, PYPROJECT, "nonsense"))
 
 
 def test_reading_a_lock_makes_nothing_in_the_folder(tmp_path: Path) -> None:
-    if find_uv() is None:
-        pytest.skip("uv is not installed")
     canary = tmp_path / "canary"
     build = f"from pathlib import Path\nPath({str(canary)!r}).touch()\n"
     (tmp_path / "setup.py").write_text(build)

@@ -76,8 +76,8 @@ class Server(ThreadingHTTPServer):
         import sys
 
         error = sys.exception()
-        if not isinstance(error, ConnectionError):
-            self.errors.append(error)  # type: ignore[arg-type]
+        if error is not None and not isinstance(error, ConnectionError):
+            self.errors.append(error)
 
     def put(self, kind: str, job: dict[str, Any]) -> None:
         """Note a change of a job, and tell those who watch."""

@@ -13,7 +13,6 @@ import pytest
 from millstream import projects
 from millstream.client.client import MillstreamClient
 from millstream.environments.prepared import running_environment
-from millstream.environments.tools import find_uv
 from millstream.projects import environment, output
 from millstream.projects.spec import read_project
 from tests.projects.conftest import Project
@@ -58,8 +57,6 @@ def test_what_conda_alone_has_is_named_in_one_warning(project: Project, caplog: 
 def test_a_prepared_environment_is_what_the_command_runs_in(
     tracking: MillstreamClient, project: Project, tmp_path: Path
 ) -> None:
-    if find_uv() is None:
-        pytest.skip("uv is not installed")
     script = (
         "import json, os, sys, mlflow\n"
         "with mlflow.start_run(): mlflow.log_metric('m', 1)\n"

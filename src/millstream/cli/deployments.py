@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from millstream.cli.options import pairs
 from millstream.cli.output import json_option, print_answer, show
 from millstream.errors import Unsupported
 
@@ -30,15 +31,7 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[F], F]:
 
 def _settings(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> dict[str, str]:
     """`-C key=value`, which may be repeated, as a dict; its values stay text."""
-    config: dict[str, str] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{text!r} is not of the form key=value.")
-        if key in config:
-            raise click.BadParameter(f"{key!r} is given more than once.")
-        config[key] = value
-    return config
+    return pairs("-C", values)
 
 
 _TARGET = click.option("-t", "--target", required=True, help="Where to deploy to, such as local.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -21,6 +21,19 @@ def several(*options: Callable[[Any], Any]) -> Callable[[F], F]:
         return function
 
     return add
+
+
+def pairs(option: str, given: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE texts of an option that may be repeated, each name once. Raises click.UsageError."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"{option} takes NAME=VALUE, and {text!r} is not of that form.")
+        if name in found:
+            raise click.UsageError(f"{option} gives {name!r} twice.")
+        found[name] = value
+    return found
 
 
 def listening(workers: settings.Setting[int], workers_help: str) -> Callable[[F], F]:

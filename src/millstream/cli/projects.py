@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from millstream import settings
-from millstream.cli.options import F
+from millstream.cli.options import F, pairs
 from millstream.cli.output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -126,14 +126,14 @@ def run(
 
     if options["experiment_name"] and options["experiment_id"]:
         raise click.UsageError("Give --experiment-name or --experiment-id, not both (the environment counts too).")
-    parameters = _pairs("-P", param_list)
-    lists = {name: _items(text) for name, text in _pairs("--grid", grid).items()}
+    parameters = pairs("-P", param_list)
+    lists = {name: _items(text) for name, text in pairs("--grid", grid).items()}
     if twice := sorted(parameters.keys() & lists.keys()):
         raise click.UsageError(f"-P and --grid both give {', '.join(twice)}.")
     if parallel is not None:
         lists |= {name: _items(text) for name, text in parameters.items() if "," in text}
         parameters = {name: text for name, text in parameters.items() if name not in lists}
-    drawn = _pairs("--sample", sample)
+    drawn = pairs("--sample", sample)
     options |= {"parameters": parameters, "docker_args": _flags_and_pairs(docker_args), "backend": backend}
     options["backend_config"] = read_config(options["backend_config"])
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -159,19 +159,6 @@ def run(
 def _command_output(as_json: bool) -> AbstractContextManager[object]:
     """What the project's command prints goes to stderr where stdout is for JSON."""
     return redirect_stdout(sys.stderr) if as_json else nullcontext()
-
-
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
-    """NAME=VALUE options; a name may be given once."""
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"{option} takes NAME=VALUE, and {text!r} is not of that form.")
-        if name in found:
-            raise click.UsageError(f"{option} gives {name!r} twice.")
-        found[name] = value
-    return found
 
 
 def _flags_and_pairs(given: Sequence[str]) -> dict[str, str | bool]:
