@@ -110,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.serve()
 
-    do_POST = do_PUT = do_HEAD = do_GET  # noqa: N815
+    do_POST = do_PUT = do_HEAD = do_GET  # noqa: N815  # the names are http.server's
 
     def serve(self) -> None:
         url = urlsplit(self.path)
@@ -160,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
 
     # ------------------------------------------------------------ files
 
-    def get_preview_scim_v2_Me(self, query: dict[str, str]) -> None:  # noqa: N802
+    def get_preview_scim_v2_Me(self, query: dict[str, str]) -> None:  # noqa: N802  # named after its path
         self.answer({"userName": "ada@example.com"})
 
     def get_workspace_get_status(self, query: dict[str, str]) -> None:

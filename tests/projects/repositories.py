@@ -94,7 +94,7 @@ def served(folder: Path) -> Iterator[GitServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET  # noqa: N815
+        do_POST = do_GET  # noqa: N815  # the name is http.server's
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         told = GitServer(f"http://127.0.0.1:{server.server_port}")

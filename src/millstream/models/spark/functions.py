@@ -117,7 +117,7 @@ def spark_udf(
 
         return parse_json(column)
 
-    predict.metadata = metadata  # type: ignore[attr-defined]
+    predict.metadata = metadata  # type: ignore[attr-defined]  # MLflow's function has it too
     return predict
 
 
