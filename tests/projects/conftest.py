@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import millstream
 from millstream.client import recorder
 from millstream.client.client import MillstreamClient
 from millstream.client.transport import close_transports
+from millstream.projects.record import place_of
 from millstream.tracking import active, experiments, uris
 from tests.projects import docker_shim
 
@@ -106,6 +108,17 @@ def wait_for(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
+
+
+def kill_runner(client: MillstreamClient, run_id: str, tag: str) -> None:
+    """Kill the process that runs a run in the background, with -9, once the run has a tag."""
+    wait_for(lambda: tag in client.get_run(run_id).data.tags)
+    place = place_of(client.get_run(run_id))
+    assert place is not None
+    runner = psutil.Process(place.process.pid).parent()
+    assert runner is not None
+    assert runner.pid != os.getpid()
+    runner.kill()
 
 
 class Docker:

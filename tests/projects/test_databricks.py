@@ -21,7 +21,7 @@ from millstream.projects.backends import databricks
 from millstream.projects.backends.databricks_workspace import DatabricksFailed
 from millstream.projects.running import RunFailed
 from tests.projects import databricks_server
-from tests.projects.conftest import Project, wait_for
+from tests.projects.conftest import Project, kill_runner, wait_for
 
 MLPROJECT = """\
 name: churn
@@ -211,6 +211,18 @@ def test_cancelling_ends_the_run_of_databricks(
     (own,) = workspace.runs.values()
     assert own.is_cancelled
     assert own.ended.is_set()
+
+
+def test_the_run_of_a_killed_runner_is_cancelled(
+    tracking: MillstreamClient, workspace: databricks_server.Server, root: Path
+) -> None:
+    submitted = run(root, "wait", synchronous=False)
+    kill_runner(tracking, submitted.run_id, databricks.RUN_PAGE_TAG)
+    wait_for(lambda: tracking.get_run(submitted.run_id).info.status == "FAILED")
+    (own,) = workspace.runs.values()
+    assert own.is_cancelled
+    reason = tracking.get_run(submitted.run_id).data.tags["millstream.project.error"]
+    assert reason == "The process that ran it was killed. What it had started on databricks was cancelled."
 
 
 def test_a_profile_says_which_workspace(

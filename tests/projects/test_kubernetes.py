@@ -21,11 +21,11 @@ from millstream.client.client import MillstreamClient
 from millstream.entities import Run
 from millstream.errors import InvalidProject, InvalidProjectParameter, InvalidValue, MillstreamError, MissingLibrary
 from millstream.projects import output
-from millstream.projects.backends import kube_cluster, kube_job, kube_output, kubernetes
+from millstream.projects.backends import kube_cluster, kube_job, kube_output, kubernetes, project_image
 from millstream.projects.backends.kube_cluster import KubernetesFailed
 from millstream.projects.running import RunFailed
 from tests.projects import kube_server
-from tests.projects.conftest import Docker, Project, wait_for
+from tests.projects.conftest import Docker, Project, kill_runner, wait_for
 from tests.projects.kube_server import Fault
 
 MLPROJECT = """\
@@ -369,6 +369,28 @@ def test_cancelling_deletes_the_job_and_its_pods(
     assert tracking.get_run(submitted.run_id).info.status == "KILLED"
     assert cluster.jobs == {}
     assert all(process.poll() is not None for process in cluster.processes)
+
+
+def test_the_job_of_a_killed_runner_is_deleted(
+    tracking: MillstreamClient, cluster: kube_server.Server, root: Path, config: dict[str, Any]
+) -> None:
+    submitted = projects.run(str(root), "wait", backend="kubernetes", backend_config=config, synchronous=False)
+    kill_runner(tracking, submitted.run_id, project_image.IMAGE_URI_TAG)
+    wait_for(lambda: tracking.get_run(submitted.run_id).info.status == "FAILED")
+    assert cluster.jobs == {}
+    reason = tracking.get_run(submitted.run_id).data.tags["millstream.project.error"]
+    assert reason == "The process that ran it was killed. What it had started on kubernetes was cancelled."
+
+
+def test_a_run_whose_job_cannot_be_deleted_is_ended_all_the_same(
+    tracking: MillstreamClient, cluster: kube_server.Server, root: Path, config: dict[str, Any]
+) -> None:
+    submitted = projects.run(str(root), "wait", backend="kubernetes", backend_config=config, synchronous=False)
+    cluster.faults = [Fault("DELETE", "/jobs/", 403)]
+    kill_runner(tracking, submitted.run_id, project_image.IMAGE_URI_TAG)
+    wait_for(lambda: tracking.get_run(submitted.run_id).info.status == "FAILED")
+    reason = tracking.get_run(submitted.run_id).data.tags["millstream.project.error"]
+    assert "What it had started on kubernetes could not be cancelled: " in reason
 
 
 def test_an_interrupted_wait_deletes_the_job(

@@ -23,6 +23,7 @@ def project(tmp_path: Path) -> Path:
         "fit.py": "print('fit')\n",
         "src/deep/table.py": "ROWS = 3\n",
         "mlruns/0/meta.yaml": "x",
+        "millstream.db": "what was recorded here",
         "src/__pycache__/fit.cpython-311.pyc": "x",
         "env/pyvenv.cfg": "home = /usr/bin\n",
         "env/bin/python": "x",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import resource
+import shutil
 import socket
 import stat
 import subprocess
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +23,7 @@ import pytest
 from millstream.errors import InvalidValue, NotFound, ProjectNotFetched
 from millstream.projects import archives
 from millstream.projects.git import inspection
+from millstream.projects.git.remote import KEPT_DAYS
 from millstream.projects.sources import discard, fetch
 from millstream.projects.submission import Source
 from tests.projects.repositories import GitServer, commit, git, served, write
@@ -304,6 +308,31 @@ def test_what_a_killed_fetch_left_behind_does_not_stop_the_next(server: GitServe
         (cached / name).touch()
     with fetching(uri, "old") as source:
         assert name_in(source) == "one"
+
+
+def test_repositories_that_nobody_used_for_long_are_removed(
+    server: GitServer, repository: Path, tmp_path: Path
+) -> None:
+    def cached() -> set[str]:
+        return {path.name for path in (tmp_path / "cache" / "git").iterdir() if path.is_dir()}
+
+    kept = []
+    for name in ("used", "unused", "busy"):
+        shutil.copytree(repository, repository.with_name(name))
+        before = cached() if kept else set()
+        with fetching(f"{server.url}/team/{name}"):
+            kept += cached() - before
+    used, unused, busy = kept
+    long_ago = time.time() - (KEPT_DAYS + 1) * 86_400
+    for name in (unused, busy):
+        os.utime(tmp_path / f"cache/git/{name}.lock", (long_ago, long_ago))
+    with open(tmp_path / f"cache/git/{busy}.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with fetching(f"{server.url}/team/repo"):
+            assert {used, busy} < cached()
+            assert unused not in cached()
+    with fetching(f"{server.url}/team/unused") as source:
+        assert name_in(source) == "three"
 
 
 @pytest.mark.parametrize(

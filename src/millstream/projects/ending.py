@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 REASON = "The process that ran it was killed."
 
@@ -18,12 +21,15 @@ class Abandoned(Struct, frozen=True):
     Attributes:
         output: folder of what its command has printed (see `output.Kept`).
         temporary: folder of the project's files, if they were fetched for this run.
+        module, handle: what the module of `backends` has started elsewhere; an empty handle if that is nothing.
     """
 
     run_id: str
     tracking_uri: str
     output: str
     temporary: str | None = None
+    module: str = ""
+    handle: Mapping[str, Any] = field(default_factory=dict)
 
 
 def main() -> None:
@@ -33,12 +39,26 @@ def main() -> None:
 
     abandoned = msgspec.json.decode(sys.stdin.buffer.read(), type=Abandoned)
     try:
-        record.end(abandoned.tracking_uri, abandoned.run_id, RunStatus.FAILED, REASON, Path(abandoned.output))
+        reason = f"{REASON} {_cancel(abandoned)}".rstrip()
+        record.end(abandoned.tracking_uri, abandoned.run_id, RunStatus.FAILED, reason, Path(abandoned.output))
     except NotFound:  # killed before the run was made
         pass
     finally:
         for folder in filter(None, (abandoned.output, abandoned.temporary)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _cancel(abandoned: Abandoned) -> str:
+    """End what goes on elsewhere, and say what became of it."""
+    from millstream.projects.backends import BACKENDS
+
+    if not abandoned.handle:
+        return ""
+    try:
+        importlib.import_module(BACKENDS[abandoned.module]).reopen(abandoned.run_id, abandoned.handle).cancel()
+    except Exception as error:  # whatever it is, the run is ended
+        return f"What it had started on {abandoned.module} could not be cancelled: {error}"
+    return f"What it had started on {abandoned.module} was cancelled."
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ LEFT_OUT = frozenset(
     {
         ".git", ".hg", ".svn", "mlruns", "mlartifacts", "__pycache__", "node_modules", ".ipynb_checkpoints", ".DS_Store",
         ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".cache",
+        "millstream.db", "millstream.db-wal", "millstream.db-shm", "mlflow.db",
     }
 )  # fmt: skip
 """Names that are never packed, wherever they stand; nor are virtual environments (a `pyvenv.cfg` tells them)."""

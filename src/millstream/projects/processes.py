@@ -107,6 +107,18 @@ def start(run_id: str, command: Sequence[str], *, folder: Path, environment: Map
     return CommandRun(run_id, supervisor)
 
 
+def watch(run_id: str, module: str, handle: Mapping[str, Any]) -> None:
+    """Say what was started for a run elsewhere: should this process be killed, that is cancelled.
+
+    Args:
+        module: of `backends`, by name.
+        handle: in JSON's types, what the module's `reopen` takes.
+    """
+    supervisor = _by_run.get(run_id)
+    if supervisor is not None:
+        supervisor.watch(module, handle)
+
+
 class CommandRun(SubmittedRun):
     """A run whose command runs on this machine."""
 
@@ -147,6 +159,7 @@ class Supervisor:
         self.parent_run_id = parent_run_id
         self._tracking_uri = tracking_uri
         self._temporary = temporary
+        self._elsewhere: tuple[str, Mapping[str, Any]] = ("", {})
         self.output = Kept()
         self.is_cancelled = False
         self._status: int | None = None
@@ -209,8 +222,12 @@ class Supervisor:
 
     def _watch(self) -> None:
         temporary = str(self._temporary) if self._temporary is not None else None
-        abandoned = Abandoned(self.run_id, self._tracking_uri, str(self.output.folder), temporary)
+        abandoned = Abandoned(self.run_id, self._tracking_uri, str(self.output.folder), temporary, *self._elsewhere)
         self._tell(watch=structs.asdict(abandoned))
+
+    def watch(self, module: str, handle: Mapping[str, Any]) -> None:
+        self._elsewhere = (module, handle)
+        self._watch()
 
     def rename(self, run_id: str) -> None:
         """Go on with another id for the run: the one that a foreign server has chosen."""

@@ -2,6 +2,7 @@
 
 check(submission) -> None             refuse what cannot run there, before there is a run, without doing anything
 submit(submission) -> SubmittedRun    start it; the run exists already, and `running` ends it
+reopen(run_id, handle) -> SubmittedRun    of those that call `processes.watch`: what another process has started
 """
 
 from __future__ import annotations

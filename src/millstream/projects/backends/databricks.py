@@ -95,9 +95,9 @@ def submit(submission: Submission) -> SubmittedRun:
         python_file = f"{folder}/launchers/{launcher.name}"
         workspace.upload(launcher, python_file)
     order = order_of(submission, config, _on_cluster(archive))
-    run = OneTimeRun(
-        submission.run_id, workspace, workspace.submit(request_of(submission, config, python_file, library, order))
-    )
+    databricks_run_id = workspace.submit(request_of(submission, config, python_file, library, order))
+    processes.watch(submission.run_id, "databricks", {"profile": config.profile, "run_id": databricks_run_id})
+    run = OneTimeRun(submission.run_id, workspace, databricks_run_id)
     try:
         page = run.note_where(submission)
     except BaseException:
@@ -105,6 +105,10 @@ def submit(submission: Submission) -> SubmittedRun:
         raise
     output.say(f"Run {submission.run_id} runs on Databricks: {page}")
     return run
+
+
+def reopen(run_id: str, handle: Mapping[str, Any]) -> SubmittedRun:
+    return OneTimeRun(run_id, Workspace(handle["profile"]), handle["run_id"])
 
 
 def read_config(given: Mapping[str, Any]) -> DatabricksConfig:

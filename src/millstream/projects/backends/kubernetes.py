@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from millstream import images
 from millstream.client import uris
@@ -70,10 +71,16 @@ def submit(submission: Submission) -> SubmittedRun:
             variables=variables,
         )
         if _create(cluster, template.namespace, job):
+            found = (template.namespace, name, project_name)
+            processes.watch(submission.run_id, "kubernetes", {"context": config.kube_context, "job": found})
             output.say(f"Run {submission.run_id} is the job {name} in the namespace {template.namespace}.")
             record.note(submission, **{project_image.IMAGE_URI_TAG: image})
-            return JobRun(submission.run_id, cluster, template.namespace, name, project_name)
+            return JobRun(submission.run_id, cluster, *found)
     raise KubernetesFailed("No job can be created", f"the names that were tried, up to {name!r}, are all taken", 409)
+
+
+def reopen(run_id: str, handle: Mapping[str, Any]) -> SubmittedRun:
+    return JobRun(run_id, Cluster(handle["context"]), *handle["job"])
 
 
 def tracking_uri(submission: Submission) -> str:

@@ -1,7 +1,9 @@
 """Remote repositories, by way of a cache.
 
 <cache>/git/<24 hex digits>        bare repository of one address, shallow: only what was asked for
-<cache>/git/<24 hex digits>.lock   held while it is used; the git processes inherit it
+<cache>/git/<24 hex digits>.lock   held while it is used, by the git processes too; its time is that of the last use
+
+Repositories that nobody used for `KEPT_DAYS` are removed when another one is made.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +25,8 @@ from millstream.projects.git.checkout import Checkout, add_submodules, check_out
 from millstream.projects.git.inspection import at
 from millstream.projects.git.program import REMOTE, Git, without_credentials
 from millstream.tracking.context import without_user_info
+
+KEPT_DAYS = 30
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -105,8 +111,12 @@ def _cached(git: Git, url: str) -> Iterator[Path]:
     lock = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        os.utime(lock)
         git.inherited = (lock,)
         if not (folder / "HEAD").exists():
+            for left in folder.parent.glob(f"{folder.name}-*"):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            _remove_unused(folder.parent)
             draft = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
             git("init", "--quiet", "--bare", "--template=", str(draft))
             draft.rename(folder)
@@ -116,6 +126,24 @@ def _cached(git: Git, url: str) -> Iterator[Path]:
     finally:
         git.inherited = ()
         os.close(lock)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove repositories that were not used for long. Their locks stay: somebody may be waiting for one."""
+    import fcntl
+
+    limit = time.time() - KEPT_DAYS * 86_400
+    for path in folder.glob("*.lock"):
+        if path.stat().st_mtime > limit:
+            continue
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        except BlockingIOError:  # it is used
+            pass
+        finally:
+            os.close(lock)
 
 
 def _cache_root() -> Path:
