@@ -75,6 +75,7 @@ export function RunTable(props: Props) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the widths are read anew when the columns change
   useEffect(() => cells.measure(), [free, cells]);
   const inView = cells.getVirtualItems();
+  const places = useMemo<Places>(() => ({ still, lead, free, inView }), [still, lead, free, inView]);
   const viewWidth = cells.scrollRect?.width ?? 0;
   useEffect(() => setWide(viewWidth), [viewWidth]);
   const visible = rows.getVirtualItems();
@@ -127,17 +128,7 @@ export function RunTable(props: Props) {
       aria-label="Runs"
       aria-rowcount={lines.length + 1}
     >
-      <Heads
-        still={still}
-        free={free}
-        inView={inView}
-        lead={lead}
-        total={total}
-        order={order}
-        ids={allIds}
-        areAllSelected={areAllSelected}
-        acts={acts}
-      />
+      <Heads places={places} total={total} order={order} ids={allIds} areAllSelected={areAllSelected} acts={acts} />
       <div style={{ height: rows.getTotalSize(), width: total, position: "relative" }}>
         {visible.map(({ index, start }) => {
           const line = lines[index] as Line;
@@ -161,22 +152,11 @@ export function RunTable(props: Props) {
                   isSelected={selected.has(runId)}
                   isShown={shown.has(runId)}
                   color={colorOf(line.row)}
-                  still={still}
-                  lead={lead}
-                  free={free}
-                  inView={inView}
+                  places={places}
                   acts={acts}
                 />
               ) : (
-                <GroupCells
-                  group={line}
-                  selected={selected}
-                  still={still}
-                  lead={lead}
-                  free={free}
-                  inView={inView}
-                  acts={acts}
-                />
+                <GroupCells group={line} selected={selected} places={places} acts={acts} />
               )}
             </div>
           );
@@ -228,10 +208,16 @@ const sortOf = (column: Column, order: string) =>
     : undefined;
 
 /** The line of headings. */
-const Heads = memo(function Heads(
-  props: Places & { total: number; order: string; ids: readonly string[]; areAllSelected: boolean; acts: Acts },
-) {
-  const { still, lead, free, inView, total, order, ids, areAllSelected, acts } = props;
+const Heads = memo(function Heads(props: {
+  places: Places;
+  total: number;
+  order: string;
+  ids: readonly string[];
+  areAllSelected: boolean;
+  acts: Acts;
+}) {
+  const { places, total, order, ids, areAllSelected, acts } = props;
+  const { still, lead, free, inView } = places;
   const all = [...still, ...free];
   const head = (column: Column) => {
     const at = all.indexOf(column);
@@ -356,21 +342,20 @@ function Head(props: { column: Column; order: string; before?: ColumnId; after?:
 }
 
 /** The cells of a run, drawn again only if something of it changed: while scrolling, only rows that come into view are. */
-const RunCells = memo(function RunCells(
-  props: Places & {
-    row: Row;
-    depth: number;
-    childCount: number;
-    isOpen: boolean;
-    isSelected: boolean;
-    isShown: boolean;
-    color: string;
-    acts: Acts;
-  },
-) {
-  const { row, depth, childCount, isOpen, isSelected, isShown, color, acts, ...places } = props;
+const RunCells = memo(function RunCells(props: {
+  places: Places;
+  row: Row;
+  depth: number;
+  childCount: number;
+  isOpen: boolean;
+  isSelected: boolean;
+  isShown: boolean;
+  color: string;
+  acts: Acts;
+}) {
+  const { places, row, depth, childCount, isOpen, isSelected, isShown, color, acts } = props;
   return (
-    <Cells {...places} cell={(id, place) => <RunCell key={id} row={row} id={id} {...place} />}>
+    <Cells places={places} cell={(id, place) => <RunCell key={id} row={row} id={id} {...place} />}>
       <input
         type="checkbox"
         aria-label={`Select ${row.name}`}
@@ -418,8 +403,9 @@ interface Place {
 }
 
 /** The cells of a row: `children` stand in the first one, `cell` makes those of the other columns that are in view. */
-function Cells(props: Places & { children: ReactNode; cell: (id: ColumnId, place: Place) => ReactNode }) {
-  const { still, lead, free, inView, children, cell } = props;
+function Cells(props: { places: Places; children: ReactNode; cell: (id: ColumnId, place: Place) => ReactNode }) {
+  const { places, children, cell } = props;
+  const { still, lead, free, inView } = places;
   const [name, ...pins] = still;
   const place = (column: Column, className: string | undefined, style: CSSProperties): Place => ({
     role: "cell",
@@ -479,14 +465,17 @@ function RunCell({ row, id, ...place }: Place & { row: Row; id: ColumnId }) {
   );
 }
 
-function GroupCells(
-  props: Places & { group: Extract<Line, { kind: "group" }>; selected: ReadonlySet<string>; acts: Acts },
-) {
-  const { group, selected, acts, ...places } = props;
+function GroupCells(props: {
+  places: Places;
+  group: Extract<Line, { kind: "group" }>;
+  selected: ReadonlySet<string>;
+  acts: Acts;
+}) {
+  const { places, group, selected, acts } = props;
   const ids = idsOf(group);
   return (
     <Cells
-      {...places}
+      places={places}
       cell={(id, place) => (
         <div key={id} {...place}>
           {id.startsWith("m.") && <Spread rows={group.rows} metric={id.slice(2)} />}
