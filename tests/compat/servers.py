@@ -37,8 +37,9 @@ def free_port() -> int:
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """The environment without settings of either product."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "MILLSTREAM_", "PYTEST_"))}
+    """The environment without settings of either product; both may keep their compiled modules, as they do for users."""
+    settings = ("MLFLOW_", "MILLSTREAM_", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(settings)}
     return {**kept, "DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", **extra}
 
 
