@@ -291,7 +291,7 @@ def measure_charts(bench: Bench) -> None:
                     page.on("request", partial(_note, asked))
                     drawn.append(_until_drawn(page, count, keys))
                     page.wait_for_timeout(1000)
-                    requests.append(sum("metrics/windows" in url for url in asked))
+                    requests.append(sum("metrics/lines" in url for url in asked))
                     first, exact = _until_zoomed(page, count)
                     rescaled.append(first)
                     zooms.append(exact)

@@ -730,6 +730,18 @@ class SeriesWindow(_Entity):
     is_exact: bool = True  # every point of the window is here, nothing was left out
 
 
+class SeriesLine(_Entity):
+    """A `SeriesWindow` as a chart draws it: arrays of little-endian doubles, in JSON as base64."""
+
+    run_id: str
+    key: str
+    count: Int64 = field(default_factory=int)
+    places: bytes = b""  # on the axis, ascending
+    values: bytes = b""
+    nan_steps: list[int] = field(default_factory=list)
+    is_exact: bool = True
+
+
 class SeriesSummary(_Entity):
     """What is known of a metric without reading its history; NaN points count but are neither min nor max."""
 

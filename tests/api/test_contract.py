@@ -117,6 +117,7 @@ EXAMPLES = {
     "metrics.get_history_bulk": lambda w: ({}, {"run_id": [w.run], "metric_key": "loss"}),
     "metrics.get_history_bulk_interval": lambda w: ({}, {"run_ids": [w.run], "metric_key": "loss"}),
     "metrics.get_windows": lambda w: ({}, {"run_ids": [w.run], "keys": ["loss"], "width": 100}),
+    "metrics.get_lines": lambda w: ({}, {"run_ids": [w.run], "keys": ["loss"], "width": 100}),
     "metrics.get_summaries": lambda w: ({}, {"run_id": w.run}),
     "logged_models.create": lambda w: ({}, {"experiment_id": w.experiment, "name": "m"}),
     "logged_models.search": lambda w: ({}, {"experiment_ids": [w.experiment]}),

@@ -85,9 +85,9 @@ def as_metrics(points: Sequence[Point]) -> list[Metric]:
     return [Metric(NAME, math.nan if p[2] == -math.inf else p[2], p[1], p[0]) for p in points]
 
 
-def store(db: Database, points: Sequence[Point], unfolded: int) -> int:
+def store(db: Database, points: Sequence[Point], unfolded: int, name: str = NAME) -> int:
     """Points as a series, the last ones in tails."""
-    name_id = db.write(lambda session: session.name_id(NAME))
+    name_id = db.write(lambda session: session.name_id(name))
     db.write(lambda session: series.delete_series(session, 1, name_id))
     split = max(0, len(points) - unfolded)
     if split:
@@ -182,6 +182,55 @@ def test_a_series_of_many_more_chunks_than_pixels_is_as_exact(
                 check(window, points, axis, width, start, end)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.sampled_from(["regular", "repeated", "random", "bursts", "one"]),
+            st.one_of(st.integers(1, 300), st.integers(1000, 9000)),
+            st.sampled_from([0.0, 0.0, 0.01, 0.5, 1.0]),
+            st.booleans(),
+            st.sampled_from([0, 0, 1, 50]),
+        ),
+        min_size=2,
+        max_size=6,
+    ),
+    width=st.integers(1, 300),
+    together=st.sampled_from([1 << 20, 8000, 1]),
+    seed=st.integers(0, 10_000),
+    data=st.data(),
+)
+def test_series_that_are_read_together_are_as_exact(
+    db: Database,
+    parts: list[tuple[str, int, float, bool, int]],
+    width: int,
+    together: int,
+    seed: int,
+    data: st.DataObject,
+) -> None:
+    names = [f"together/{number}" for number in range(len(parts))]
+    histories = []
+    for number, (name, (kind, n_points, nan_share, is_time_sorted, unfolded)) in enumerate(
+        zip(names, parts, strict=True)
+    ):
+        histories.append(make_points(kind, n_points, nan_share, is_time_sorted, seed + number))
+        store(db, histories[-1], unfolded, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(charts, "_TOGETHER", together)
+        patch.setattr(charts, "SMALL", data.draw(st.sampled_from([0, 4096])))
+        for axis, axis_name in ((0, "step"), (1, "timestamp")):
+            bounds = [(min(p[axis] for p in points), max(p[axis] for p in points)) for points in histories]
+            low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
+            start, end = sorted((data.draw(st.integers(low - 5, high + 5)), data.draw(st.integers(low - 5, high + 5))))
+            for asked in (None, (start, end)):
+                with db.read() as session:
+                    name_ids = [session.name_id(name) for name in names]
+                    found = series.windows(session, [(1, "run1")], name_ids, width, axis_name, *(asked or ()))
+                assert [window.key for window in found] == names
+                for window, points, own in zip(found, histories, bounds, strict=True):
+                    check(window, points, axis, width, *(asked or own))
+
+
 def test_windows_at_the_ends_of_64_bits_are_exact(db: Database) -> None:
     points = [(step, 2**63 - 1 - n, float(n)) for n, step in enumerate([-(2**63), -(2**63) + 1, -1, 0, 2**63 - 1])]
     name_id = store(db, points, 0)
@@ -231,3 +280,17 @@ def test_many_series_come_in_one_answer_and_missing_ones_are_left_out(db: Databa
     assert [window.run_id for window in found] == ["run1"] * 4
     assert found[2].values == [float(step * 2) for step in range(10, 20)]
     assert all(window.is_exact and window.count == 10 for window in found)
+
+
+@pytest.mark.parametrize("axis", ["step", "timestamp"])
+def test_lines_are_the_same_windows_as_arrays(db: Database, axis: str) -> None:
+    points = make_points("bursts", 6000, 0.01, False, 4)
+    name_id = store(db, points, 30)
+    with db.read() as session:
+        (window,) = series.windows(session, [(1, "run1")], [name_id], 50, axis)
+        (line,) = series.lines(session, [(1, "run1")], [name_id], 50, axis)
+    places = np.frombuffer(line.places, "<f8").tolist()
+    assert places == (window.steps if axis == "step" else window.timestamps)
+    assert np.frombuffer(line.values, "<f8").tolist() == window.values
+    for field in ("run_id", "key", "count", "nan_steps", "is_exact"):
+        assert getattr(line, field) == getattr(window, field)

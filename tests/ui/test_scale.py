@@ -92,7 +92,7 @@ def test_charts_do_not_ask_when_another_run_is_written(page: Any, world: World, 
     page.get_by_role("img", name="loss, 1 curve").wait_for()
     page.get_by_text("live", exact=True).wait_for()
     page.wait_for_timeout(LIVE_MS)
-    with requests_to(page, "metrics/windows") as windows:
+    with requests_to(page, "metrics/lines") as windows:
         world.client.log_batch(runs[1], [Metric("loss", 0.5, START + 1, 1)])  # not among the first ten, which are drawn
         world.client.flush()
         page.wait_for_timeout(LIVE_MS)

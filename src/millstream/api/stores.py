@@ -32,6 +32,7 @@ from millstream.entities import (
     RunInfo,
     RunStatus,
     RunTag,
+    SeriesLine,
     SeriesSummary,
     SeriesWindow,
     ViewType,
@@ -120,6 +121,9 @@ class TrackingStore(Protocol):
     def get_metric_windows(
         self, run_ids: Sequence[str], keys: Sequence[str], width: int, axis: str, start: int | None, end: int | None
     ) -> list[SeriesWindow]: ...
+    def get_metric_lines(
+        self, run_ids: Sequence[str], keys: Sequence[str], width: int, axis: str, start: int | None, end: int | None
+    ) -> list[SeriesLine]: ...
     def get_metric_summaries(self, run_id: str) -> list[SeriesSummary]: ...
 
     # logged models

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select
 
-from millstream.entities import Metric, PagedList, SeriesSummary, SeriesWindow
+from millstream.entities import Metric, PagedList, SeriesLine, SeriesSummary, SeriesWindow
 from millstream.errors import InvalidValue
 from millstream.store import rules, series
 from millstream.store.database import Database, Session, Statement
@@ -66,13 +66,14 @@ class MetricReads:
     def get_metric_windows(
         self, run_ids: Sequence[str], keys: Sequence[str], width: int, axis: str, start: int | None, end: int | None
     ) -> list[SeriesWindow]:
-        for run_id in run_ids:
-            rules.check_text(run_id, "run_ids")
-        for key in keys:
-            rules.check_text(key, "keys")
         with self.db.read() as session:
-            name_ids = [name_id for key in keys if (name_id := session.find_name_id(key)) is not None]
-            return series.windows(session, _runs(session, run_ids), name_ids, width, axis, start, end)
+            return series.windows(session, *_series(session, run_ids, keys), width, axis, start, end)
+
+    def get_metric_lines(
+        self, run_ids: Sequence[str], keys: Sequence[str], width: int, axis: str, start: int | None, end: int | None
+    ) -> list[SeriesLine]:
+        with self.db.read() as session:
+            return series.lines(session, *_series(session, run_ids, keys), width, axis, start, end)
 
     def get_metric_summaries(self, run_id: str) -> list[SeriesSummary]:
         rules.check_text(run_id, "run_id")
@@ -86,6 +87,16 @@ def _check_runs(run_ids: Sequence[str], what: str) -> None:
         raise InvalidValue(f"{what} must name 1 to {MAX_RUNS} runs, not {len(run_ids)}.")
     for run_id in run_ids:
         rules.check_text(run_id, what)
+
+
+def _series(session: Session, run_ids: Sequence[str], keys: Sequence[str]) -> tuple[list[tuple[int, str]], list[int]]:
+    """The runs and the names there are among these."""
+    for run_id in run_ids:
+        rules.check_text(run_id, "run_ids")
+    for key in keys:
+        rules.check_text(key, "keys")
+    name_ids = [name_id for key in keys if (name_id := session.find_name_id(key)) is not None]
+    return _runs(session, run_ids), name_ids
 
 
 def _runs(session: Session, run_ids: Sequence[str]) -> list[tuple[int, str]]:

@@ -35,30 +35,47 @@ export function aligned(curves: readonly Points[], columns: number): Aligned {
 function slotsOf({ xs, ys }: Points, low: number, wide: number, columns: number): (number | null | undefined)[] {
   const slots = new Array<number | null | undefined>(columns * SLOTS).fill(undefined);
   const columnOf = (at: number) => Math.min(columns - 1, Math.floor(((xs[at] as number) - low) / wide));
+  const length = xs.length;
   let begin = 0;
-  while (begin < xs.length) {
-    const column = columnOf(begin);
+  let column = length > 0 ? columnOf(0) : 0;
+  while (begin < length) {
     let end = begin;
+    let next = column;
     let least = -1;
     let greatest = -1;
     let hasGap = false;
-    for (; end < xs.length && columnOf(end) === column; end++) {
+    while (next === column) {
       const y = ys[end];
       if (y === null || y === undefined) hasGap = true;
       else {
         if (least < 0 || y < (ys[least] as number)) least = end;
         if (greatest < 0 || y > (ys[greatest] as number)) greatest = end;
       }
+      end++;
+      next = end < length ? columnOf(end) : -1;
     }
-    const kept = [...new Set([begin, Math.min(least, greatest), Math.max(least, greatest), end - 1])].filter(
-      (at) => at >= 0 && ys[at] !== null,
-    );
+    // first, both extremes and last ascend; what is the same point, or a gap, is not written twice
     const first = column * SLOTS;
-    kept.forEach((at, index) => {
-      slots[first + (kept.length === 1 && at === xs.length - 1 ? SLOTS - 1 : index)] = ys[at];
-    });
-    if (hasGap && kept.length < SLOTS) slots[first + kept.length] = null;
+    let kept = 0;
+    let before = -1;
+    const keep = (at: number) => {
+      const y = ys[at];
+      if (at <= before || y === null || y === undefined) return;
+      slots[first + kept] = y;
+      before = at;
+      kept++;
+    };
+    keep(begin);
+    keep(Math.min(least, greatest));
+    keep(Math.max(least, greatest));
+    keep(end - 1);
+    if (kept === 1 && before === length - 1) {
+      slots[first + SLOTS - 1] = slots[first]; // the last point of all is where the range ends
+      slots[first] = undefined;
+    }
+    if (hasGap && kept < SLOTS) slots[first + kept] = null;
     begin = end;
+    column = next;
   }
   return slots;
 }

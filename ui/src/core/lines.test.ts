@@ -7,8 +7,7 @@ import { smooth } from "./smoothing";
 const line = {
   run: "r1",
   key: "loss",
-  steps: [0, 1, 2, 4],
-  times: [1000, 2000, 3000, 5000],
+  places: [0, 1, 2, 4],
   values: [4, 3, 2, 1],
   nanSteps: [3],
   count: 5,
@@ -38,7 +37,8 @@ describe("curves", () => {
   });
 
   test("relative time counts seconds from the run's start", () => {
-    expect(toCurve(line, { ...options, x: "relative", origin: 1000 }).xs).toEqual([0, 1, 2, 4]);
+    const timed = { ...line, places: [1000, 2000, 3000, 5000] };
+    expect(toCurve(timed, { ...options, x: "relative", origin: 1000 }).xs).toEqual([0, 1, 2, 4]);
   });
 
   test("the band holds every curve, and the mean lies inside", () => {

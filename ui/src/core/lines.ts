@@ -32,7 +32,7 @@ export function toCurve(
   },
 ): Curve {
   const origin = options.x === "relative" ? (options.origin ?? 0) : 0;
-  let xs = options.x === "step" ? line.steps : line.times.map((time) => (time - origin) / 1000);
+  let xs = options.x === "step" ? line.places : line.places.map((time) => (time - origin) / 1000);
   let ys: (number | null)[] = line.values.every(Number.isFinite)
     ? line.values
     : line.values.map((y) => (Number.isFinite(y) ? y : null));

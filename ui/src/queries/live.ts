@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from "react";
 import { queryClient } from "./cache";
 import { ROOT } from "./client";
-import type { WindowRequest } from "./metrics";
+import type { LinesRequest } from "./metrics";
 import { refreshRuns } from "./runs";
 
 export type LiveState = "connecting" | "live" | "lost";
@@ -32,7 +32,7 @@ async function refresh(): Promise<void> {
   const shows = (key: readonly unknown[]): boolean => {
     if (AREAS.includes(String(key[0]))) return true;
     if (key[0] === "run" || key[0] === "summaries") return any || ids.has(String(key[1]));
-    return key[0] === "windows" && (any || (key[1] as WindowRequest).runs.some((id) => ids.has(id)));
+    return key[0] === "lines" && (any || (key[1] as LinesRequest).runs.some((id) => ids.has(id)));
   };
   await Promise.all([
     refreshRuns(any ? null : ids),

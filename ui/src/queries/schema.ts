@@ -345,6 +345,23 @@ export interface components {
             readonly value?: string;
         };
         /**
+         * SeriesLine
+         * @description A `SeriesWindow` as a chart draws it: arrays of little-endian doubles, in JSON as base64.
+         */
+        readonly SeriesLine: {
+            readonly count?: number;
+            /** @default true */
+            readonly is_exact?: boolean;
+            readonly key: string;
+            /** @default [] */
+            readonly nan_steps?: readonly number[];
+            /** @default  */
+            readonly places?: string;
+            readonly run_id: string;
+            /** @default  */
+            readonly values?: string;
+        };
+        /**
          * SeriesSummary
          * @description What is known of a metric without reading its history; NaN points count but are neither min nor max.
          */
@@ -357,30 +374,6 @@ export interface components {
             readonly max?: components["schemas"]["Metric"] | null;
             /** @default null */
             readonly min?: components["schemas"]["Metric"] | null;
-        };
-        /**
-         * SeriesWindow
-         * @description One metric of one run between two steps, at the resolution of a chart.
-         *
-         *         The points are a subset of the history in order of step that draws the same line: first, least, greatest and last
-         *         point of every stretch that falls on one pixel. `steps`, `timestamps`, `values` have equal length. NaN points are not
-         *         among them; `nan_steps` holds up to `width` of their steps, `nan_count` says how many there are in the window.
-         */
-        readonly SeriesWindow: {
-            readonly count?: number;
-            /** @default true */
-            readonly is_exact?: boolean;
-            readonly key: string;
-            readonly nan_count?: number;
-            /** @default [] */
-            readonly nan_steps?: readonly number[];
-            readonly run_id: string;
-            /** @default [] */
-            readonly steps?: readonly number[];
-            /** @default [] */
-            readonly timestamps?: readonly number[];
-            /** @default [] */
-            readonly values?: readonly number[];
         };
     };
     responses: never;

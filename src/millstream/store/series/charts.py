@@ -14,13 +14,13 @@ Source: Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from millstream.entities import SeriesWindow
+from millstream.entities import SeriesLine, SeriesWindow
 from millstream.errors import InvalidValue
 from millstream.store.series import stored, summary
 from millstream.store.series.codec import (
@@ -28,6 +28,7 @@ from millstream.store.series.codec import (
     Float64s,
     Int64s,
     Points,
+    Reader,
     in_order,
     in_time_order,
     join,
@@ -49,6 +50,8 @@ LONG = 512
 """Full chunks from which the roots are read first, and whole chunks a few at a time."""
 _AT_ONCE = 64
 """Chunks of a long series that are in memory at once (2 MB)."""
+_TOGETHER = 1 << 20
+"""Points of the series that are read together (8 to 25 MB)."""
 _AXES = {"step": "step", "time": "time", "timestamp": "time"}
 
 
@@ -85,6 +88,29 @@ class Columns:
         return np.searchsorted(self.lows, axis, "right") - 1
 
 
+class _Series(NamedTuple):
+    """A series that is asked for."""
+
+    run: int
+    run_id: str
+    name_id: int
+    key: str
+    row: Summary
+
+
+class _Window(NamedTuple):
+    """What a chart shows of a series."""
+
+    shown: Points  # none of them NaN, in order of the axis
+    points: int = 0  # of the history inside the window, NaN included
+    nan_points: int = 0
+    nan_steps: Int64s = NO_POINTS.steps
+
+    @property
+    def is_exact(self) -> bool:
+        return self.shown.size + self.nan_points == self.points
+
+
 def windows(
     session: Session,
     runs: Sequence[tuple[int, str]],
@@ -104,6 +130,56 @@ def windows(
     Raises:
         InvalidValue: an argument is out of range.
     """
+    return [
+        SeriesWindow(
+            series.run_id,
+            series.key,
+            count=window.points,
+            steps=window.shown.steps.tolist(),
+            timestamps=window.shown.times.tolist(),
+            values=window.shown.values.tolist(),
+            nan_count=window.nan_points,
+            nan_steps=window.nan_steps.tolist(),
+            is_exact=window.is_exact,
+        )
+        for series, window in _windows(session, runs, name_ids, width, axis, start, end)
+    ]
+
+
+def lines(
+    session: Session,
+    runs: Sequence[tuple[int, str]],
+    name_ids: Sequence[int],
+    width: int,
+    axis: str = "step",
+    start: int | None = None,
+    end: int | None = None,
+) -> list[SeriesLine]:
+    """As `windows`, for who only draws them: places on the axis and values, as arrays."""
+    kind = _AXES.get(axis, "step")
+    return [
+        SeriesLine(
+            series.run_id,
+            series.key,
+            count=window.points,
+            places=_axis_of(window.shown, kind).astype("<f8").tobytes(),
+            values=window.shown.values.astype("<f8", copy=False).tobytes(),
+            nan_steps=window.nan_steps.tolist(),
+            is_exact=window.is_exact,
+        )
+        for series, window in _windows(session, runs, name_ids, width, axis, start, end)
+    ]
+
+
+def _windows(
+    session: Session,
+    runs: Sequence[tuple[int, str]],
+    name_ids: Sequence[int],
+    width: int,
+    axis: str,
+    start: int | None,
+    end: int | None,
+) -> Iterator[tuple[_Series, _Window]]:
     kind = _AXES.get(axis)
     if kind is None:
         raise InvalidValue(f"axis={axis!r} is not known. Use 'step' or 'timestamp'.")
@@ -115,53 +191,71 @@ def windows(
         raise InvalidValue(
             f"{len(runs)} runs x {len(name_ids)} metrics are too many. Ask for at most {MAX_SERIES} series at once."
         )
-    found: list[SeriesWindow] = []
-    for run, run_id in runs:
-        for name_id in name_ids:
-            row = summary.find(session, run, name_id)
-            if row is not None:
-                answer = SeriesWindow(run_id, session.name_of(name_id))
-                _fill(session, run, name_id, row, answer, width, kind, start, end)
-                found.append(answer)
+    asked = [
+        _Series(run, run_id, name_id, session.name_of(name_id), row)
+        for run, run_id in runs
+        for name_id in name_ids
+        if (row := summary.find(session, run, name_id)) is not None
+    ]
+    for group in _groups(asked):
+        yield from zip(group, _read_group(session, group, width, kind, start, end), strict=True)
+
+
+def _groups(asked: Sequence[_Series]) -> Iterator[list[_Series]]:
+    """Series that are read together: an array operation over fifty short series costs little more than over one."""
+    group: list[_Series] = []
+    points = 0
+    for series in asked:
+        if group and points + series.row.points > _TOGETHER:
+            yield group
+            group, points = [], 0
+        group.append(series)
+        points += series.row.points
+    if group:
+        yield group
+
+
+def _read_group(
+    session: Session, group: Sequence[_Series], width: int, axis: str, start: int | None, end: int | None
+) -> list[_Window]:
+    """The windows of some series."""
+    found = [_Window(NO_POINTS)] * len(group)
+    opened: list[tuple[int, Columns, list[_Part]]] = []
+    chunks: list[list[tuple[Any, ...]]] = []
+    columns = None
+    for number, (run, _, name_id, _, row) in enumerate(group):
+        tail = stored.tail(session, run, name_id) if row.unfolded else NO_POINTS
+        low, high = start, end
+        if low is None or high is None:
+            first, last = _extent(session, run, name_id, row, tail, axis)
+            low, high = (first if low is None else low), (last if high is None else high)
+            if low > high:
+                continue
+        if columns is None or (columns.start, columns.end) != (low, high):
+            columns = Columns(low, high, width)
+        folded = row.points - row.unfolded
+        is_long = folded > LONG * TARGET
+        parts = _long(session, run, name_id, axis, columns) if is_long else []
+        if tail.size:
+            parts.append(_raw(tail, axis, columns))
+        opened.append((number, columns, parts))
+        chunks.append(stored.between(session, run, name_id, axis, low, high) if folded and not is_long else [])
+    read = _read(chunks, axis, [window for _, window, _ in opened])
+    for (number, window, parts), part in zip(opened, read, strict=True):
+        found[number] = _joined([part, *parts], axis, window)
     return found
 
 
-def _fill(
-    session: Session,
-    run: int,
-    name_id: int,
-    row: Summary,
-    answer: SeriesWindow,
-    width: int,
-    axis: str,
-    start: int | None,
-    end: int | None,
-) -> None:
-    tail = stored.tail(session, run, name_id) if row.unfolded else NO_POINTS
-    folded = row.points - row.unfolded
-    if start is None or end is None:
-        low, high = _extent(session, run, name_id, row, tail, axis)
-        start, end = (low if start is None else start), (high if end is None else end)
-        if start > end:
-            return
-    columns = Columns(start, end, width)
-    parts = []
-    if folded > LONG * TARGET:
-        parts = _long(session, run, name_id, axis, columns)
-    elif folded:
-        parts = [_read(stored.between(session, run, name_id, axis, start, end), axis, columns)]
-    if tail.size:
-        parts.append(_raw(tail, axis, columns))
+def _joined(parts: Sequence[_Part], axis: str, columns: Columns) -> _Window:
+    """A window of the shares of its parts."""
     order = in_order if axis == "step" else in_time_order
     some = [part.shown for part in parts if part.shown.size]
     shown = _thin(some[0] if len(some) == 1 else order(join(some)), axis, columns)
-    answer.steps, answer.timestamps, answer.values = shown.steps.tolist(), shown.times.tolist(), shown.values.tolist()
-    answer.count = sum(part.points for part in parts)
-    answer.nan_count = sum(part.nan_points for part in parts)
-    answer.is_exact = shown.size + answer.nan_count == answer.count
-    if answer.nan_count:
-        nans = order(join([part.nans for part in parts]))
-        answer.nan_steps = _one_a_column(nans, axis, columns).steps.tolist()
+    points, nan_points = sum(part.points for part in parts), sum(part.nan_points for part in parts)
+    if not nan_points:
+        return _Window(shown, points)
+    nans = order(join([part.nans for part in parts]))
+    return _Window(shown, points, nan_points, _one_a_column(nans, axis, columns).steps)
 
 
 def _extent(session: Session, run: int, name_id: int, row: Summary, tail: Points, axis: str) -> tuple[int, int]:
@@ -210,28 +304,74 @@ def _raw(points: Points, axis: str, columns: Columns) -> _Part:
     return _Part(_thin(inside.take(~is_nan), axis, columns), inside.size, nans.size, nans)
 
 
-def _read(rows: Sequence[tuple[Any, ...]], axis: str, columns: Columns) -> _Part:
-    """The share of whole chunks."""
-    if not rows:
-        return _NOTHING
-    reader = stored.reader(rows)
-    if reader.count <= SMALL or (axis == "time" and not is_time_sorted(reader.roots)):
-        return _raw(reader.all(), axis, columns)
-    cuts = Cut(reader, axis).cuts(columns.lows, columns.end)
-    n_points = int(cuts[-1] - cuts[0])
+def _read(chunks: Sequence[Sequence[tuple[Any, ...]]], axis: str, columns: Sequence[Columns]) -> list[_Part]:
+    """The share of whole chunks, for several series at once."""
+    parts = [_NOTHING] * len(chunks)
+    whole: list[int] = []
+    cut: list[int] = []
+    for number, rows in enumerate(chunks):
+        if rows:
+            roots = stored.parse_roots([row[1] for row in rows])
+            is_cut = roots["count"].sum() > SMALL and (axis == "step" or is_time_sorted(roots))
+            (cut if is_cut else whole).append(number)
+    if whole:
+        reader, begins = _reader([chunks[number] for number in whole])
+        points, ranks = reader.all(), reader.rank_begins[begins].tolist()
+        for number, begin, end in zip(whole, ranks, ranks[1:], strict=False):
+            parts[number] = _raw(points.take(slice(begin, end)), axis, columns[number])
+    if cut:
+        reader, begins = _reader([chunks[number] for number in cut])
+        for number, part in zip(cut, _cut(reader, begins, axis, [columns[number] for number in cut]), strict=True):
+            parts[number] = part
+    return parts
+
+
+def _reader(chunks: Sequence[Sequence[tuple[Any, ...]]]) -> tuple[Reader, Int64s]:
+    """A reader over the chunks of several series, and the first chunk of each, and at last how many there are."""
+    begins = np.zeros(len(chunks) + 1, np.int64)
+    np.cumsum([len(rows) for rows in chunks], out=begins[1:])
+    return stored.reader([row for rows in chunks for row in rows]), begins
+
+
+def _cut(reader: Reader, begins: Int64s, axis: str, columns: Sequence[Columns]) -> list[_Part]:
+    """The shares of series that are side by side in a reader; see `Cut` for `begins`."""
+    cuts = Cut(reader, axis, begins).cuts([(each.lows, each.end) for each in columns])
     valids = reader.valid_of(cuts)
-    n_valid = int(valids[-1] - valids[0])
-    places = np.arange(valids[0], valids[-1]) if n_valid <= 4 * columns.width else extremes(reader, valids)
+    widths = np.array([each.width for each in columns])
+    lasts = np.cumsum(widths + 1) - 1
+    firsts = lasts - widths
+    begin_at, end_at = valids[firsts], valids[lasts]
+    is_thinned = end_at - begin_at > 4 * widths
+    thinned = np.empty(0, np.int64)
+    if is_thinned.any():  # what lies between two series is one more stretch; its extremes are left out below
+        thinned = extremes(reader, valids[np.repeat(is_thinned, widths + 1)])
+    low_at, high_at = np.searchsorted(thinned, begin_at), np.searchsorted(thinned, end_at)
+    chosen = [
+        thinned[low_at[number] : high_at[number]] if is_thin else np.arange(begin_at[number], end_at[number])
+        for number, is_thin in enumerate(is_thinned)
+    ]
+    places = np.concatenate(chosen)
     ranks = reader.rank_of(places)
     shown = Points(reader.steps_at(ranks), reader.times_at(ranks), reader.values_at(places))
-    if n_valid == n_points:
-        return _Part(shown, n_points, 0, NO_POINTS)
-    nan_ranks = reader.nan_ranks
-    nan_ranks = nan_ranks[slice(*np.searchsorted(nan_ranks, [cuts[0], cuts[-1]]).tolist())]
-    if len(nan_ranks) > columns.width:
-        nan_ranks = nan_ranks[np.unique(np.searchsorted(cuts, nan_ranks, "right"), return_index=True)[1]]
-    nans = Points(reader.steps_at(nan_ranks), reader.times_at(nan_ranks), np.full(len(nan_ranks), np.nan))
-    return _Part(shown, n_points, n_points - n_valid, nans)
+    parts = []
+    end = 0
+    for number, some in enumerate(chosen):
+        begin, end = end, end + len(some)
+        inside = cuts[firsts[number] : lasts[number] + 1]
+        n_points = int(inside[-1] - inside[0])
+        n_valid = int(end_at[number] - begin_at[number])
+        nans = NO_POINTS if n_valid == n_points else _nans(reader, inside)
+        parts.append(_Part(shown.take(slice(begin, end)), n_points, n_points - n_valid, nans))
+    return parts
+
+
+def _nans(reader: Reader, cuts: Int64s) -> Points:
+    """The NaN points of a window, at most one of every column."""
+    ranks = reader.nan_ranks
+    ranks = ranks[slice(*np.searchsorted(ranks, [cuts[0], cuts[-1]]).tolist())]
+    if len(ranks) >= len(cuts):
+        ranks = ranks[np.unique(np.searchsorted(cuts, ranks, "right"), return_index=True)[1]]
+    return Points(reader.steps_at(ranks), reader.times_at(ranks), np.full(len(ranks), np.nan))
 
 
 def is_time_sorted(roots: npt.NDArray[np.void]) -> bool:
@@ -246,7 +386,7 @@ def _long(session: Session, run: int, name_id: int, axis: str, columns: Columns)
     if not len(roots):
         return []
     if axis == "time" and not is_time_sorted(roots):
-        return [_read(stored.by_seq(session, run, name_id, heads.seqs), axis, columns)]
+        return _read([stored.by_seq(session, run, name_id, heads.seqs)], axis, [columns])
     if axis == "step":
         firsts, lasts = roots["first"]["step"], roots["last"]["step"]
     else:
@@ -258,8 +398,9 @@ def _long(session: Session, run: int, name_id: int, axis: str, columns: Columns)
     is_inside[with_nan[np.unique(column[with_nan], return_index=True)[1]]] = False
     wanted = [seq for seq, is_root in zip(heads.seqs, is_inside.tolist(), strict=True) if not is_root]
     parts = [
-        _read(stored.by_seq(session, run, name_id, wanted[first : first + _AT_ONCE]), axis, columns)
+        part
         for first in range(0, len(wanted), _AT_ONCE)
+        for part in _read([stored.by_seq(session, run, name_id, wanted[first : first + _AT_ONCE])], axis, [columns])
     ]
     roots = roots[is_inside]
     if len(roots):

@@ -447,16 +447,7 @@ class Reader:
         """All points, in order."""
         steps = self._all_lines(self._steps)
         times = self._all_lines(self._times)
-        rest, keep = self._all_bits(self._values)
-        values = np.empty(rest.shape, np.float64)
-        modes = self._values.rows["mode"]
-        for mode in _distinct(modes):
-            which = np.flatnonzero(modes == mode)
-            rows = self._values.rows[which]
-            values[which] = _floats(rest[which], rows[:, None])
-        flat = values.reshape(-1)
-        if keep is not None:
-            flat = flat[keep]
+        flat = self.valid_values()
         if not len(self.nan_ranks):
             return Points(steps, times, flat)
         whole = np.full(len(steps), np.nan)
@@ -464,6 +455,21 @@ class Reader:
         mask[self.nan_ranks] = False
         whole[mask] = flat
         return Points(steps, times, whole)
+
+    def valid_values(self) -> Float64s:
+        """All values that are not NaN, by their valid place."""
+        rest, keep = self._all_bits(self._values)
+        rows = self._values.rows
+        modes = _distinct(rows["mode"])
+        if len(modes) == 1:
+            values = _block_floats(rest, rows, modes[0])
+        else:
+            values = np.empty(rest.shape, np.float64)
+            for mode in modes:
+                which = np.flatnonzero(rows["mode"] == mode)
+                values[which] = _block_floats(rest[which], rows[which], mode)
+        flat = values.reshape(-1)
+        return flat if keep is None else flat[keep]
 
     def _line_at(self, table: _Table, ranks: Int64s) -> Int64s:
         block, within = _locate(table, self.rank_begins, ranks)
@@ -546,6 +552,18 @@ def _locate(table: _Table, begins: Int64s, places: Int64s) -> tuple[Int64s, Int6
     chunk = np.searchsorted(begins, places, "right") - 1
     local = places - begins[chunk]
     return table.begins[chunk] + (local >> 8), local & (BLOCK - 1)
+
+
+def _block_floats(rest: UInt64s, rows: npt.NDArray[np.void], mode: int) -> Float64s:
+    """Values of whole blocks of one mode, (blocks, BLOCK), from their packed numbers, which are overwritten."""
+    if rows["sign"].any():
+        return _floats(rest, rows[:, None])
+    rest += rows["base"][:, None]
+    if mode >= _DECIMAL:
+        return np.asarray(rest.view(np.int64) / _POWERS[mode - _DECIMAL])
+    if mode:
+        rest <<= np.uint64(mode)
+    return rest.view(np.float64)
 
 
 def _floats(rest: UInt64s, rows: npt.NDArray[np.void]) -> Float64s:

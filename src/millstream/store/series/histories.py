@@ -226,7 +226,7 @@ def _sample(session: Session, run: int, name_id: int, low: int, high: int, n_poi
     if not rows:
         return tail.take(evenly(tail.size, n_points))
     reader = stored.reader(rows)
-    begin, end = Cut(reader, "step").cuts(np.array([low]), high).tolist()
+    begin, end = Cut(reader, "step").cuts([(np.array([low]), high)]).tolist()
     if tail.size and int(reader.roots[-1]["last"]["step"]) >= int(tail.steps[0]):
         points = in_order(join([reader.all().take(slice(begin, end)), tail]))
         return points.take(evenly(points.size, n_points))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from millstream.store.series.codec import BUCKET, Float64s, Int64s, Reader
 
+_GREATEST = 2**63 - 1
+
 
 class Cut:
-    """Where coordinates fall among the points of a reader whose axis ascends."""
+    """Where coordinates fall among the points of a reader, whose axis ascends within each series.
 
-    def __init__(self, reader: Reader, axis: str) -> None:
+    Args:
+        begins: the first chunk of each series in the reader, and at last the number of chunks; one series if not given.
+    """
+
+    def __init__(self, reader: Reader, axis: str, begins: Int64s | None = None) -> None:
         self._reader = reader
         roots = reader.roots
         if axis == "step":
@@ -20,18 +28,24 @@ class Cut:
             self._at, firsts, lasts = reader.times_at, roots["min_time"], roots["max_time"]
         self._firsts: Int64s = np.ascontiguousarray(firsts)
         self._lasts: Int64s = np.ascontiguousarray(lasts)
+        self._begins = np.array([0, len(roots)]) if begins is None else begins
 
-    def cuts(self, lows: Int64s, end: int) -> Int64s:
-        """For each of `lows`, how many points lie before it; at last, how many are not greater than `end`."""
-        if end < 2**63 - 1:
-            return self._before(np.append(lows, end + 1))
-        return np.append(self._before(lows), self._reader.count)
+    def cuts(self, windows: Sequence[tuple[Int64s, int]]) -> Int64s:
+        """For each series, given (lows, end): for each of `lows` how many points of the reader lie before it, and how many
+        before the series' first point that is greater than `end`; one series after the other."""
+        bounds = [np.append(lows, min(end, _GREATEST - 1) + 1) for lows, end in windows]
+        spans = zip(self._begins.tolist(), self._begins[1:].tolist(), bounds, strict=False)
+        chunk = np.concatenate([begin + np.searchsorted(self._lasts[begin:stop], some) for begin, stop, some in spans])
+        sizes = np.array([len(some) for some in bounds])
+        ranks = self._before(np.concatenate(bounds), chunk, np.repeat(self._begins[1:], sizes))
+        for at, (_, end), stop in zip(np.cumsum(sizes) - 1, windows, self._begins[1:], strict=True):
+            if end == _GREATEST:  # nothing is greater
+                ranks[at] = self._reader.rank_begins[stop]
+        return ranks
 
-    def _before(self, bounds: Int64s) -> Int64s:
-        n_chunks = len(self._lasts)
-        chunk = np.searchsorted(self._lasts, bounds)
+    def _before(self, bounds: Int64s, chunk: Int64s, stop: Int64s) -> Int64s:
         ranks = self._reader.rank_begins[chunk]
-        inside = np.flatnonzero(chunk < n_chunks)
+        inside = np.flatnonzero(chunk < stop)
         inside = inside[bounds[inside] > self._firsts[chunk[inside]]]
         if len(inside):
             ranks[inside] = self._search(bounds[inside], chunk[inside])
@@ -64,6 +78,10 @@ def first_extremes(values: Float64s, begins: Int64s) -> Int64s:
     return places[np.searchsorted(places, begins)]
 
 
+DENSE = 2 * BUCKET
+"""Points a stretch, on the average, up to which all values are read: most stretches would cut through their buckets anyway."""
+
+
 def extremes(reader: Reader, cuts: Int64s) -> Int64s:
     """Valid places of first, least, greatest and last point of each stretch [cuts[j], cuts[j + 1]), ascending.
 
@@ -74,6 +92,10 @@ def extremes(reader: Reader, cuts: Int64s) -> Int64s:
     filled = ends > begins
     begins, ends = begins[filled], ends[filled]
     start, end = begins[0], ends[-1]
+    if end - start <= DENSE * len(begins):
+        values = reader.valid_values()[start:end]
+        lows, highs = first_extremes(values, begins - start), first_extremes(-values, begins - start)
+        return each_once(np.concatenate((begins, start + lows, start + highs, ends - 1)))
     borders = reader.bucket_begins
     first_bucket = int(np.searchsorted(borders, start, "right")) - 1
     inner = borders[first_bucket + 1 : int(np.searchsorted(borders, end))]

@@ -20,7 +20,7 @@ import type { Shown } from "@/core/palette";
 import { DEFAULT_SIZE, placed, placedAt, type Size, sizeIn, sizeNear, withSize } from "@/core/panels";
 import type { Smoothing } from "@/core/smoothing";
 import { toSvg } from "@/core/svg";
-import { windows } from "@/queries/metrics";
+import { lines } from "@/queries/metrics";
 import { LineChart, type Look } from "./LineChart";
 import styles from "./MetricCharts.module.css";
 
@@ -293,7 +293,7 @@ function ChartCard(props: {
   const window = look.x === "relative" || zoom.range === null ? null : zoom.range;
   const scale = look.x === "time" ? 1000 : 1;
   const { data, error, refetch } = useQuery({
-    ...windows({
+    ...lines({
       runs: runs.map((run) => run.id),
       keys: [metric],
       width: runs.length > CROWD ? Math.ceil(width / 2) : width,

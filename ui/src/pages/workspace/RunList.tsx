@@ -6,7 +6,7 @@ import { Status } from "@/components/parts";
 import type { Row } from "@/core/columns";
 import { formatNumber } from "@/core/format";
 import { sparkline } from "@/core/sparkline";
-import { type Line, windows } from "@/queries/metrics";
+import { type Line, lines } from "@/queries/metrics";
 import styles from "./RunList.module.css";
 
 const ROW_HEIGHT = 28;
@@ -108,7 +108,7 @@ function useCourses(
   }
   const found = useQueries({
     queries: stretches.map((runs) =>
-      windows({ runs, keys: metric ? [metric] : [], width: LINE.width, axis: "step", start: null, end: null }),
+      lines({ runs, keys: metric ? [metric] : [], width: LINE.width, axis: "step", start: null, end: null }),
     ),
     combine: joined,
   });
@@ -118,7 +118,7 @@ function useCourses(
 const joined = (results: readonly { data: Line[] | undefined }[]): Line[] => results.flatMap(({ data }) => data ?? []);
 
 const Course = memo(function Course({ line, color }: { line: Line | undefined; color: string }) {
-  const path = useMemo(() => (line ? sparkline(line.steps, line.values, LINE.width, LINE.height) : ""), [line]);
+  const path = useMemo(() => (line ? sparkline(line.places, line.values, LINE.width, LINE.height) : ""), [line]);
   return (
     <svg {...LINE} aria-hidden="true" className={styles.course}>
       {path && <path d={path} stroke={color} />}
