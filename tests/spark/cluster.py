@@ -120,7 +120,7 @@ def _start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[bytes]:
 def _wait_for_workers(cluster: Cluster, processes: Sequence[subprocess.Popen[bytes]]) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
-        with contextlib.suppress(urllib.error.URLError, OSError):
+        with contextlib.suppress(urllib.error.URLError, OSError, ValueError):  # at first it has only a page for people
             if cluster.state()["aliveworkers"] == len(cluster.workers):
                 return
         if any(process.poll() is not None for process in processes) or time.monotonic() > deadline:
