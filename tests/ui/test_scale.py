@@ -109,3 +109,19 @@ def test_groups_are_made_of_all_runs_not_only_of_those_in_view(page: Any, many: 
     expect(group).to_contain_text(str(RUNS))
     expect(page.get_by_text(f"{RUNS} runs", exact=False)).to_be_visible()
     expect(page.get_by_text("so far")).to_have_count(0)
+
+
+def test_of_many_charts_those_are_made_that_come_into_view(page: Any, world: World) -> None:
+    experiment = world.client.create_experiment("many metrics")
+    run = world.client.create_run(experiment, START).info.run_id
+    world.client.log_batch(run, [Metric(f"m{number:03}", float(number), START, 0) for number in range(200)])
+    world.client.flush()
+    with requests_to(page, "metrics/lines") as lines:
+        page.goto(f"/experiments/{experiment}?tab=charts")
+        page.get_by_role("img", name="m000, 1 curve").wait_for()
+        assert page.locator("figure").count() == 200
+        assert page.locator("figure .uplot").count() < 20
+        assert len(lines) < 20
+        page.locator("figure").last.scroll_into_view_if_needed()
+        page.get_by_role("img", name="m199, 1 curve").wait_for()
+    assert page.locator("figure .uplot").count() < 40

@@ -301,7 +301,7 @@ function ChartCard(props: {
       start: window ? window[0] * scale : null,
       end: window ? window[1] * scale : null,
     }),
-    enabled: isSeen && width > 0 && runs.length > 0,
+    enabled: width > 0 && runs.length > 0,
   });
   const curves = useMemo(() => {
     const byId = new Map(runs.map((run) => [run.id, run]));
@@ -377,7 +377,7 @@ function ChartCard(props: {
       </figcaption>
       {error && !data ? (
         <ErrorView error={error} reset={() => void refetch()} />
-      ) : (
+      ) : isSeen ? (
         <LineChart
           curves={curves}
           look={look}
@@ -389,8 +389,10 @@ function ChartCard(props: {
           onZoom={zoom.set}
           onWidth={onWidth}
         />
+      ) : (
+        <div style={{ height }} />
       )}
-      {isSeen && data && curves.length === 0 && <p className={styles.none}>No points here</p>}
+      {data && curves.length === 0 && <p className={styles.none}>No points here</p>}
       <Corner
         metric={metric}
         size={{ span, height }}
@@ -513,7 +515,7 @@ function savePicture(box: HTMLElement | null, name: string): void {
   canvas?.toBlob((blob) => blob && saveAs(name, blob, "image/png"));
 }
 
-/** Whether an element has been near the visible part of the page. */
+/** Whether an element has been near the visible part of the page: of hundreds of charts only those are made that somebody comes by. */
 function useSeen(box: React.RefObject<HTMLElement | null>): boolean {
   const [isSeen, setSeen] = useState(false);
   useEffect(() => {
