@@ -246,9 +246,7 @@ def test_the_course_of_the_chosen_metric_stands_beside_each_run(page, world):
 
 
 def order_of_charts(page):
-    return [
-        chart.get_attribute("aria-label").split(",")[0] for chart in page.locator("[role=img][aria-label*=curve]").all()
-    ]
+    return [title.get_attribute("title") for title in page.locator("figcaption > span[title]:first-of-type").all()]
 
 
 def test_charts_are_moved_and_resized_by_keyboard_and_a_view_keeps_it(page, world):
