@@ -13,10 +13,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from millstream.errors import InvalidValue, MissingLibrary
 from millstream.models.model_files import check_zip, reading
@@ -130,13 +131,16 @@ def is_estimator_class(name: str) -> bool:
 
 def _library() -> ModuleType:
     try:
-        return sys.modules.get("skops.io") or _imported()
+        with _importing:
+            return importlib.import_module("skops.io") if "skops.io" in sys.modules else _imported()
     except ModuleNotFoundError as error:
         raise MissingLibrary("skops", "Models in skops' format") from error
 
 
 # ---------------------------------------------------------------- importing skops
 _is_reading: ContextVar[bool] = ContextVar("is_reading", default=False)
+
+_importing = threading.Lock()
 
 _NAMES = "SKLEARN_ESTIMATOR_TYPE_NAMES"
 
@@ -150,14 +154,15 @@ def _without_estimators() -> Iterator[None]:
         _is_reading.reset(token)
 
 
-class _Estimators(list[str]):
+class _Estimators(Sequence[str]):
     """skops' list of scikit-learn's estimators, made when somebody needs it.
 
     To make it imports all of scikit-learn, which took half of the time to import skops (0.22 of 0.43 s, 2026-11-26). `read` does
     without: there `is_estimator_class` says more.
     """
 
-    _made: list[str] | None = None
+    def __init__(self) -> None:
+        self._made: list[str] | None = None
 
     def _names(self) -> list[str]:
         if _is_reading.get():
@@ -170,11 +175,15 @@ class _Estimators(list[str]):
             self._made = [name for name in names if name.startswith("sklearn.")]
         return self._made
 
-    def __add__(self, other: list[str]) -> list[str]:  # type: ignore[override]
+    def __add__(self, other: list[str]) -> list[str]:
         return self._names() + other
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        return self._names()[at]
 
     def __len__(self) -> int:
         return len(self._names())
@@ -192,8 +201,7 @@ def _imported() -> ModuleType:
     if hasattr(general, _NAMES):
         setattr(general, _NAMES, _Estimators())
         return skops
-    for name in [
-        name for name in sys.modules if name.partition(".")[0] == "skops"
-    ]:  # a version that keeps it elsewhere
+    # a version that keeps it elsewhere
+    for name in [each for each in sys.modules if each.partition(".")[0] == "skops"]:
         del sys.modules[name]
     return importlib.import_module("skops.io")
