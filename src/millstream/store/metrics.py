@@ -67,13 +67,13 @@ class MetricReads:
         self, run_ids: Sequence[str], keys: Sequence[str], width: int, axis: str, start: int | None, end: int | None
     ) -> list[SeriesWindow]:
         with self.db.read() as session:
-            return series.windows(session, *_series(session, run_ids, keys), width, axis, start, end)
+            return series.windows(session, *_series(session, run_ids, keys), series.View(width, axis, start, end))
 
     def get_metric_lines(
         self, run_ids: Sequence[str], keys: Sequence[str], width: int, axis: str, start: int | None, end: int | None
     ) -> list[SeriesLine]:
         with self.db.read() as session:
-            return series.lines(session, *_series(session, run_ids, keys), width, axis, start, end)
+            return series.lines(session, *_series(session, run_ids, keys), series.View(width, axis, start, end))
 
     def get_metric_summaries(self, run_id: str) -> list[SeriesSummary]:
         rules.check_text(run_id, "run_id")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from millstream.entities import SeriesLine, SeriesWindow
 from millstream.errors import InvalidValue
@@ -111,24 +112,44 @@ class _Window(NamedTuple):
         return self.shown.size + self.nan_points == self.points
 
 
+class View(Struct, frozen=True):
+    """What a chart shows.
+
+    Attributes:
+        width: in pixels, 1 to MAX_WIDTH.
+        axis: "step" or "timestamp" (also "time").
+        start, end: bounds on the axis, both included; None means from or to the end of each series.
+    """
+
+    width: int
+    axis: str = "step"
+    start: int | None = None
+    end: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """`step` or `time`. Raises InvalidValue if the view makes no sense."""
+        kind = _AXES.get(self.axis)
+        if kind is None:
+            raise InvalidValue(f"axis={self.axis!r} is not known. Use 'step' or 'timestamp'.")
+        if not 1 <= self.width <= MAX_WIDTH:
+            raise InvalidValue(
+                f"width={self.width} is out of range. Give the chart's width in pixels, 1 to {MAX_WIDTH}."
+            )
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise InvalidValue(f"start={self.start} is greater than end={self.end}.")
+        return kind
+
+
 def windows(
-    session: Session,
-    runs: Sequence[tuple[int, str]],
-    name_ids: Sequence[int],
-    width: int,
-    axis: str = "step",
-    start: int | None = None,
-    end: int | None = None,
+    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: View
 ) -> list[SeriesWindow]:
     """One window of every series there is among `runs` x `name_ids`.
 
     Args:
         runs: key and public id of each run.
-        width: of the chart, in pixels, 1 to MAX_WIDTH.
-        axis: "step" or "timestamp" (also "time").
-        start, end: bounds on the axis, both included; None means from or to the end of each series.
     Raises:
-        InvalidValue: an argument is out of range.
+        InvalidValue: the view makes no sense, or these are too many series.
     """
     return [
         SeriesWindow(
@@ -142,51 +163,30 @@ def windows(
             nan_steps=window.nan_steps.tolist(),
             is_exact=window.is_exact,
         )
-        for series, window in _windows(session, runs, name_ids, width, axis, start, end)
+        for series, window in _windows(session, runs, name_ids, view)
     ]
 
 
-def lines(
-    session: Session,
-    runs: Sequence[tuple[int, str]],
-    name_ids: Sequence[int],
-    width: int,
-    axis: str = "step",
-    start: int | None = None,
-    end: int | None = None,
-) -> list[SeriesLine]:
+def lines(session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: View) -> list[SeriesLine]:
     """As `windows`, for who only draws them: places on the axis and values, as arrays."""
-    kind = _AXES.get(axis, "step")
     return [
         SeriesLine(
             series.run_id,
             series.key,
             count=window.points,
-            places=_axis_of(window.shown, kind).astype("<f8").tobytes(),
+            places=_axis_of(window.shown, view.kind).astype("<f8").tobytes(),
             values=window.shown.values.astype("<f8", copy=False).tobytes(),
             nan_steps=window.nan_steps.tolist(),
             is_exact=window.is_exact,
         )
-        for series, window in _windows(session, runs, name_ids, width, axis, start, end)
+        for series, window in _windows(session, runs, name_ids, view)
     ]
 
 
 def _windows(
-    session: Session,
-    runs: Sequence[tuple[int, str]],
-    name_ids: Sequence[int],
-    width: int,
-    axis: str,
-    start: int | None,
-    end: int | None,
+    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: View
 ) -> Iterator[tuple[_Series, _Window]]:
-    kind = _AXES.get(axis)
-    if kind is None:
-        raise InvalidValue(f"axis={axis!r} is not known. Use 'step' or 'timestamp'.")
-    if not 1 <= width <= MAX_WIDTH:
-        raise InvalidValue(f"width={width} is out of range. Give the chart's width in pixels, 1 to {MAX_WIDTH}.")
-    if start is not None and end is not None and start > end:
-        raise InvalidValue(f"start={start} is greater than end={end}.")
+    kind = view.kind
     if len(runs) * len(name_ids) > MAX_SERIES:
         raise InvalidValue(
             f"{len(runs)} runs x {len(name_ids)} metrics are too many. Ask for at most {MAX_SERIES} series at once."
@@ -198,7 +198,7 @@ def _windows(
         if (row := summary.find(session, run, name_id)) is not None
     ]
     for group in _groups(asked):
-        yield from zip(group, _read_group(session, group, width, kind, start, end), strict=True)
+        yield from zip(group, _read_group(session, group, kind, view), strict=True)
 
 
 def _groups(asked: Sequence[_Series]) -> Iterator[list[_Series]]:
@@ -215,9 +215,7 @@ def _groups(asked: Sequence[_Series]) -> Iterator[list[_Series]]:
         yield group
 
 
-def _read_group(
-    session: Session, group: Sequence[_Series], width: int, axis: str, start: int | None, end: int | None
-) -> list[_Window]:
+def _read_group(session: Session, group: Sequence[_Series], axis: str, view: View) -> list[_Window]:
     """The windows of some series."""
     found = [_Window(NO_POINTS)] * len(group)
     opened: list[tuple[int, Columns, list[_Part]]] = []
@@ -225,14 +223,14 @@ def _read_group(
     columns = None
     for number, (run, _, name_id, _, row) in enumerate(group):
         tail = stored.tail(session, run, name_id) if row.unfolded else NO_POINTS
-        low, high = start, end
+        low, high = view.start, view.end
         if low is None or high is None:
             first, last = _extent(session, run, name_id, row, tail, axis)
             low, high = (first if low is None else low), (last if high is None else high)
             if low > high:
                 continue
         if columns is None or (columns.start, columns.end) != (low, high):
-            columns = Columns(low, high, width)
+            columns = Columns(low, high, view.width)
         folded = row.points - row.unfolded
         is_long = folded > LONG * TARGET
         parts = _long(session, run, name_id, axis, columns) if is_long else []
