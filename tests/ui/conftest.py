@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,27 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-class Problems(list[str]):
-    """What a page complained of: faults of scripts, errors on the console, refusals of the security policy."""
+class Problems:
+    """What a page complained of: faults of scripts, errors on the console, refusals of the security policy.
+
+    A test that provokes some says which before it does, since the browser reports them whenever it likes, even after
+    the last line of the test.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+        self._expected: list[str] = []
+
+    def expect(self, pattern: str) -> None:
+        """Whatever this regular expression is found in is no surprise."""
+        self._expected.append(pattern)
+
+    def note(self, text: str) -> None:
+        self._found.append(text)
+
+    @property
+    def surprises(self) -> list[str]:
+        return [each for each in self._found if not any(re.search(pattern, each) for pattern in self._expected)]
 
 
 @pytest.fixture
@@ -59,8 +79,8 @@ def problems() -> Problems:
 
 
 def watch(page: Any, problems: Problems) -> None:
-    page.on("pageerror", lambda error: problems.append(f"fault: {error}"))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.note(f"fault: {error}"))
+    page.on("console", lambda message: problems.note(message.text) if message.type == "error" else None)
 
 
 @pytest.fixture
@@ -72,4 +92,4 @@ def page(browser: Any, world: World, problems: Problems) -> Iterator[Any]:
     watch(found, problems)
     yield found
     context.close()
-    assert problems == []
+    assert problems.surprises == []

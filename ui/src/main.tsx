@@ -11,11 +11,10 @@ import { queryClient } from "@/queries/cache";
 import { router } from "@/router";
 
 /** A server that was updated no longer has the files of the page that is open: load the page again, but never in a circle. */
-window.addEventListener("vite:preloadError", (event) => {
+window.addEventListener("vite:preloadError", () => {
   const last = Number(sessionStorage.getItem("reloaded") ?? 0);
   if (Date.now() - last < 60_000) return;
   sessionStorage.setItem("reloaded", String(Date.now()));
-  event.preventDefault();
   location.reload();
 });
 
