@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -396,10 +396,16 @@ def test_a_run_whose_job_cannot_be_deleted_is_ended_all_the_same(
 def test_an_interrupted_wait_deletes_the_job(
     tracking: MillstreamClient, cluster: kube_server.Server, root: Path, config: dict[str, Any]
 ) -> None:
+    def is_deleted() -> bool:
+        return any(verb == "DELETE" for verb, _, _ in cluster.requests)
+
     def interrupt() -> None:
         wait_for(lambda: any(cluster.logs.values()) and any("watch" in query for _, _, query in cluster.requests))
-        time.sleep(0.2)  # until it waits for what it has asked for
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        for _ in range(5):  # a signal that comes just before a system call does not end it: one presses ^C again
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            with contextlib.suppress(AssertionError):
+                wait_for(is_deleted, 5)
+                break
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
