@@ -79,12 +79,20 @@ class Server(ThreadingHTTPServer):
         if error is not None and not isinstance(error, ConnectionError):
             self.errors.append(error)
 
-    def put(self, kind: str, job: dict[str, Any]) -> None:
+    def copy(self, content: dict[str, Any]) -> dict[str, Any]:
+        """What it is now, whatever the controllers do next."""
+        with self.changed:
+            found: dict[str, Any] = json.loads(json.dumps(content))
+            return found
+
+    def put(self, kind: str, job: dict[str, Any], status: dict[str, Any] | None = None) -> None:
         """Note a change of a job, and tell those who watch."""
         with self.changed:
+            if status is not None:
+                job["status"] = status
             self.version += 1
             job["metadata"]["resourceVersion"] = str(self.version)
-            self.events.append((self.version, {"type": kind, "object": json.loads(json.dumps(valid("V1Job", job)))}))
+            self.events.append((self.version, {"type": kind, "object": valid("V1Job", self.copy(job))}))
             self.changed.notify_all()
 
     # ------------------------------------------------------------ a cluster's controllers
@@ -102,8 +110,7 @@ class Server(ThreadingHTTPServer):
                 "containerStatuses": [self.status(container, {"waiting": {"reason": "ContainerCreating"}})],
             },
         }
-        job["status"] = {"active": 1, "startTime": now()}
-        self.put("MODIFIED", job)
+        self.put("MODIFIED", job, {"active": 1, "startTime": now()})
         if self.start_pods:
             threading.Thread(target=self.work, args=(job, container, pod), daemon=True).start()
 
@@ -118,8 +125,9 @@ class Server(ThreadingHTTPServer):
         )
         self.processes.append(process)
         states = self.pods[pod]["status"]["containerStatuses"]
-        states[0] = self.status(container, {"running": {"startedAt": now()}})
-        self.pods[pod]["status"]["phase"] = "Running"
+        with self.changed:
+            states[0] = self.status(container, {"running": {"startedAt": now()}})
+            self.pods[pod]["status"]["phase"] = "Running"
         assert process.stdout is not None
         for line in process.stdout:
             with self.changed:
@@ -138,11 +146,8 @@ class Server(ThreadingHTTPServer):
             return
         condition = {"status": "True", "lastTransitionTime": now()}
         failure = {"type": "Failed", "reason": "BackoffLimitExceeded", "message": "Job has reached the limit"}
-        job["status"] = {
-            "startTime": job["status"]["startTime"],
-            "conditions": [condition | ({"type": "Complete"} if code == 0 else failure)],
-        }
-        self.put("MODIFIED", job)
+        conditions = [condition | ({"type": "Complete"} if code == 0 else failure)]
+        self.put("MODIFIED", job, {"startTime": job["status"]["startTime"], "conditions": conditions})
 
     def delete(self, name: str) -> None:
         """As with foreground propagation: the job is there until its pods have ended."""
@@ -227,7 +232,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(409, "AlreadyExists", f"jobs {name!r} already exists")
         self.server.jobs[name] = job
         self.server.put("ADDED", job)
-        self.answer(201, json.dumps(job))
+        self.answer(201, json.dumps(self.server.copy(job)))
         self.server.begin(job)
         return None
 
@@ -235,14 +240,14 @@ class Handler(BaseHTTPRequestHandler):
         if name is not None:
             if name not in self.server.jobs:
                 return self.refuse(404, "NotFound", f"jobs {name!r} not found")
-            return self.answer(200, json.dumps(valid("V1Job", self.server.jobs[name])))
+            return self.answer(200, json.dumps(valid("V1Job", self.server.copy(self.server.jobs[name]))))
         wanted = query["fieldSelector"].removeprefix("metadata.name=")
         if query.get("watch") == "True" or query.get("watch") == "true":
             return self.watch(wanted, query)
         found = [job for job in self.server.jobs.values() if job["metadata"]["name"] == wanted]
         metadata = {"resourceVersion": str(self.server.version)}
         content = {"apiVersion": "batch/v1", "kind": "JobList", "metadata": metadata, "items": found}
-        return self.answer(200, json.dumps(valid("V1JobList", content)))
+        return self.answer(200, json.dumps(valid("V1JobList", self.server.copy(content))))
 
     def watch(self, name: str, query: dict[str, str]) -> None:
         seen, sent = int(query["resourceVersion"]), 0
@@ -274,7 +279,7 @@ class Handler(BaseHTTPRequestHandler):
         wanted = query["labelSelector"].removeprefix("job-name=")
         found = [each for each in self.server.pods.values() if each["metadata"]["labels"]["job-name"] == wanted]
         content = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": found}
-        return self.answer(200, json.dumps(valid("V1PodList", content)))
+        return self.answer(200, json.dumps(valid("V1PodList", self.server.copy(content))))
 
     def log(self, pod: str, query: dict[str, str]) -> None:
         assert query["follow"] in ("True", "true"), query

@@ -87,8 +87,9 @@ def test_notes_are_written_in_markdown(page, world):
     page.goto(f"/experiments/{world.experiment}?tab=notes")
     page.get_by_role("button", name="Write notes").click()
     page.get_by_label("Notes of the experiment").fill("# Plan\n\n**train** more")
-    page.get_by_role("button", name="Save").click()
     expect(page.locator("strong", has_text="train")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Edit")).to_be_visible()
     assert world.client.get_experiment(world.experiment).tags["mlflow.note.content"].startswith("# Plan")
 
 
