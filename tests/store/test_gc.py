@@ -207,6 +207,20 @@ def test_what_registered_versions_have_their_files_in_stays_in_the_trash(store: 
     assert (collected.model_ids, collected.kept) == ([logged.model_id], [])
 
 
+@pytest.mark.parametrize("root", ["/srv/files", "s3://bucket/files", "mlflow-artifacts:/files"])
+def test_a_version_that_names_no_run_keeps_the_run_too(store: SqlTrackingStore, root: str) -> None:
+    experiment = store.create_experiment("e", root, [])
+    used, spare = (store.create_run(experiment, "", "", 0, []).info for _ in range(2))
+    store.registry.create_registered_model("m", None, [])
+    store.registry.create_model_version("m", f"{used.artifact_uri}/model", "", "", "", [], "")
+    store.registry.create_model_version("m", f"{root}/elsewhere", "", "", "", [], "")
+    for info in (used, spare):
+        store.delete_run(info.run_id)
+    collected = collect(store.db)
+    assert collected.run_ids == [spare.run_id]
+    assert collected.kept == [f"Run {used.run_id} stays: version 1 of 'm' has its files there."]
+
+
 def test_an_experiment_whose_run_is_needed_stays_too(store: SqlTrackingStore) -> None:
     experiment = store.create_experiment("e", "", [])
     run = store.create_run(experiment, "", "", 0, []).info

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from millstream import settings
 from millstream.cli.output import json_option, print_json
+from millstream.client.uris import DEFAULT_DATABASE, folder_of, is_http, scheme_of
 from millstream.errors import PermissionDenied
 
 if TYPE_CHECKING:
@@ -45,8 +47,28 @@ def delete_artifacts(configured: ServerArtifacts, location: str, object_id: str)
         open_repository(root.rstrip("/") or root).delete(own)  # walks down from there without following links
 
 
-def _split(text: str | None) -> list[str] | None:
-    return [part.strip() for part in text.split(",") if part.strip()] if text else None
+def _split(option: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:  # a variable of a script that was not set; it must not mean everything
+        raise click.UsageError(f"{option} names nothing. Leave it out for the whole trash.")
+    return found
+
+
+def _trash_uri(backend_store_uri: str | None, tracking_uri: str | None) -> str:
+    """The database whose trash is meant. Raises UsageError if there is none: making one would look like an empty trash."""
+    from millstream.store.database import parse_url
+
+    uri = backend_store_uri or tracking_uri or settings.DEFAULT_STORE_URI
+    if is_http(uri):
+        raise click.UsageError("gc works on the database, not through a server. Give --backend-store-uri.")
+    if scheme_of(uri) in ("", "file"):
+        uri = f"sqlite:///{folder_of(uri) / DEFAULT_DATABASE}"
+    url = parse_url(uri)
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
+        raise click.UsageError(f"There is no database {url.database}. Give --backend-store-uri.")
+    return uri
 
 
 @click.command()
@@ -60,7 +82,7 @@ def _split(text: str | None) -> list[str] | None:
     envvar=settings.ARTIFACTS_DESTINATION.variables,
     help="Where the server's proxy stores; needed to delete proxied artifacts.",
 )
-@click.option("--tracking-uri", hidden=True, help="Accepted for compatibility.")
+@click.option("--tracking-uri", metavar="URI", help="Stands for --backend-store-uri if that is not given.")
 @json_option
 def gc(
     backend_store_uri: str | None,
@@ -77,16 +99,20 @@ def gc(
     from millstream.store.gc import collect, parse_age
     from millstream.store.tracking import open_store
 
-    store = open_store(backend_store_uri or settings.DEFAULT_STORE_URI)
+    uri = _trash_uri(backend_store_uri, tracking_uri)
+    chosen = {
+        "run_ids": _split("--run-ids", run_ids),
+        "experiment_ids": _split("--experiment-ids", experiment_ids),
+        "logged_model_ids": _split("--logged-model-ids", logged_model_ids),
+    }
+    store = open_store(uri)
     try:
         configured = ServerArtifacts(store, artifacts_destination, default_artifact_root=store.artifact_root)
         removed = collect(
             store.db,
             older_than=parse_age(older_than) if older_than else None,
-            run_ids=_split(run_ids),
-            experiment_ids=_split(experiment_ids),
-            logged_model_ids=_split(logged_model_ids),
             delete_artifacts=lambda location, object_id: delete_artifacts(configured, location, object_id),
+            **chosen,
         )
     finally:
         store.close()
@@ -100,6 +126,8 @@ def gc(
     ):
         for removed_id in ids:
             click.echo(f"{kind} with ID {removed_id} has been permanently deleted.")
+    if not (removed.run_ids or removed.model_ids or removed.experiment_ids):
+        click.echo(f"Nothing to remove in {store.db.safe_uri}.")
     for sentence in removed.kept:
         click.echo(sentence, err=True)
     for failure in removed.failures:

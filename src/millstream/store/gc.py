@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct, field
-from sqlalchemy import Column, Select, Table, bindparam, delete, exists, func, select
+from sqlalchemy import Column, Select, Table, bindparam, delete, exists, func, or_, select
 
 from millstream.errors import (
     ExperimentNotFound,
@@ -21,7 +23,7 @@ from millstream.errors import (
 from millstream.store import rules
 from millstream.store.database import Database, Session, Statement
 from millstream.store.experiments import now_ms
-from millstream.store.registry_sources import is_inside
+from millstream.store.registry_sources import local_path, proxied_path, scheme_of
 from millstream.store.statement import pages
 from millstream.store.tables import (
     ACTIVE,
@@ -262,7 +264,7 @@ _VERSIONS = {
         select(
             column, model_versions.c.name, model_versions.c.version, model_versions.c.source, model_versions.c.location
         )
-        .where(column.in_(bindparam("ids", expanding=True)))
+        .where(or_(column.in_(bindparam("ids", expanding=True)), model_versions.c.run_id == ""))
         .order_by(model_versions.c.id)
     )
     for column in (model_versions.c.run_id, model_versions.c.model_id)
@@ -270,14 +272,37 @@ _VERSIONS = {
 
 
 def _in_use(session: Session, items: Sequence[_Item], column: Column[str], what: str) -> dict[str, str]:
-    """A sentence for each of the items in whose artifacts a registered version has its files."""
-    locations = {item.public_id: item.location for item in items}
+    """A sentence for each of the items in whose artifacts a registered version has its files.
+
+    Such a version need not name the item: whoever registers a path of a store of their own gives no run.
+    """
+    owners = {place: item.public_id for item in items if (place := _place(item.location))}
     found: dict[str, str] = {}
-    for public_id, name, version, source, location in session.rows(_VERSIONS[column], ids=list(locations)):
-        is_its = source.startswith(f"runs:/{public_id}/") or is_inside(location or source, locations[public_id])
-        if is_its:
-            found[public_id] = f"{what} {public_id} stays: version {version} of {name!r} has its files there."
+    for linked, name, version, source, location in session.rows(
+        _VERSIONS[column], ids=[each.public_id for each in items]
+    ):
+        place = _place(location or source)
+        owner = next((owners[place[:end]] for end in range(len(place), 0, -1) if place[:end] in owners), None)
+        if owner is None and linked and source.startswith(f"runs:/{linked}/"):
+            owner = linked
+        if owner is not None:
+            found[owner] = f"{what} {owner} stays: version {version} of {name!r} has its files there."
     return found
+
+
+def _place(uri: str) -> tuple[str, ...]:
+    """The segments of a location, so that one which begins with another's lies inside of it; empty if it cannot be read."""
+    scheme = scheme_of(uri)
+    try:
+        proxied = proxied_path(uri)
+        if proxied is not None:
+            return ("mlflow-artifacts", *proxied)
+        if scheme in ("", "file"):
+            return ("file", *(part for part in local_path(uri).split(os.sep) if part)) if uri else ()
+        parts = urlsplit(uri)
+    except (InvalidValue, ValueError):  # a text that a client of a foreign server stored
+        return ()
+    return (scheme, parts.netloc, *(segment for segment in unquote(parts.path).split("/") if segment))
 
 
 def _remove_runs(session: Session, items: Sequence[_Item]) -> tuple[list[_Item], list[str]]:
