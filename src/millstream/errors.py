@@ -344,6 +344,18 @@ class ServerUnreachable(MillstreamError):
         )
 
 
+class Offline(MillstreamError):
+    """Only the server could answer, and the user said not to ask it."""
+
+    code = "INVALID_STATE"
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"MILLSTREAM_OFFLINE is set, so the server at {uri} is not asked. Runs with their params, metrics, tags and artifacts "
+            "are kept and sent by `millstream sync`; unset it for everything else."
+        )
+
+
 def from_wire(status: int, error_code: str | None, message: str) -> MillstreamError:
     """The error of an answer: the class that names its code, so that `except NotFound` works over HTTP.
 

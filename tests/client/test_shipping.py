@@ -17,7 +17,7 @@ from millstream.client import MillstreamClient
 from millstream.client.adoption import count_waiting
 from millstream.client.recorder import Recorder, get_recorder
 from millstream.client.sync import sync
-from millstream.errors import MillstreamError, Unauthenticated
+from millstream.errors import InvalidValue, MillstreamError, Offline, Unauthenticated
 
 from .scripted import ScriptedServer
 
@@ -426,6 +426,48 @@ def test_offline_nothing_is_sent_until_sync(uri, client, monkeypatch, caplog, tm
     assert steps(client, run_id) == list(range(1500))
     assert [info.path for info in client.list_artifacts(run_id)] == ["a.txt"]
     assert sync().journals == []
+
+
+def test_offline_a_tag_is_deleted_and_a_run_goes_on(uri, client, monkeypatch):
+    monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
+    offline = fresh(uri)
+    run_id = offline.create_run("0").info.run_id
+    offline.set_tag(run_id, "kept", "1")
+    offline.set_tag(run_id, "gone", "1")
+    offline.delete_tag(run_id, "gone")
+    offline.set_terminated(run_id)
+    offline.update_run(run_id, status="RUNNING", name="again")
+    info = offline.get_run(run_id).info
+    assert (info.status, info.run_name) == ("RUNNING", "again")
+    offline.recorder.close()
+    monkeypatch.delenv("MILLSTREAM_OFFLINE")
+    assert sync().rejected == 0
+    run = client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert {"kept", "gone"} & run.data.tags.keys() == {"kept"}
+
+
+def test_offline_no_server_is_asked(monkeypatch):
+    """Neither waited for: nothing listens at that address, and the default retries take minutes."""
+    monkeypatch.setenv("MILLSTREAM_OFFLINE", "1")
+    offline = fresh("http://127.0.0.1:9")
+    for call in (
+        lambda: offline.search_runs(["0"]),
+        lambda: offline.create_experiment("e"),
+        lambda: offline.set_experiment_tag("1", "a", "b"),
+        lambda: offline.search_registered_models(),
+        lambda: offline.delete_tag("f" * 32, "a"),
+    ):
+        with pytest.raises(Offline, match="MILLSTREAM_OFFLINE is set"):
+            call()
+
+
+def test_a_status_that_there_is_not_is_told_with_those_that_there_are(client):
+    run_id = client.create_run("0").info.run_id
+    for end in (client.set_terminated, client.update_run):
+        with pytest.raises(InvalidValue, match=r"'DONE' is no status of a run.*FINISHED"):
+            end(run_id, "DONE")
+    assert client.get_run(run_id).info.status == "RUNNING"
 
 
 def test_sync_reports_what_it_cannot_deliver_and_leaves_it(monkeypatch, journal_dir):

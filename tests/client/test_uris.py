@@ -28,7 +28,17 @@ def test_a_place_has_one_spelling(given, meant, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "given", ["ftp://host/x", "http://", "sqlite://", "sqlite:///:memory:", "file://elsewhere/x", "databricks"]
+    "given",
+    [
+        "ftp://host/x",
+        "http://",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "file://elsewhere/x",
+        "databricks",
+        "localhost:5000",
+        "127.0.0.1:5000",
+    ],
 )
 def test_what_is_no_tracking_store_is_refused_with_what_to_do(given):
     with pytest.raises(InvalidValue):

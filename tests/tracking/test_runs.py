@@ -46,7 +46,7 @@ def test_a_run_that_was_ended_inside_its_block_keeps_its_status(experiment: Expe
 
 def test_end_run_without_a_run_does_nothing_and_a_wrong_status_is_refused() -> None:
     millstream.end_run()
-    with pytest.raises(ValueError, match="DONE"):
+    with pytest.raises(InvalidValue, match="DONE"):
         millstream.end_run("DONE")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from millstream.entities import Metric
+from millstream.entities import Metric, RunStatus
 from millstream.errors import InvalidValue
 from millstream.settings import TRUNCATE_LONG_VALUES
 
@@ -55,6 +55,14 @@ def run_id(text: str) -> str:
     if not isinstance(text, str) or not _RUN_ID.fullmatch(text):
         raise InvalidValue(f"{text!r} is not a run id: letters, digits, '_' and '-', at most 256.")
     return text
+
+
+def status(name: RunStatus | str) -> RunStatus:
+    """The status of that name. Raises InvalidValue for any other."""
+    try:
+        return RunStatus(name)
+    except ValueError:
+        raise InvalidValue(f"{name!r} is no status of a run. They are {', '.join(RunStatus)}.") from None
 
 
 def text(value: object, limit: int, what: str) -> str:

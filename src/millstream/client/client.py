@@ -44,9 +44,9 @@ from millstream.entities import (
     SeriesWindow,
     ViewType,
 )
-from millstream.errors import InvalidValue, NotFound
+from millstream.errors import InvalidValue, NotFound, Offline
 from millstream.media.client import MediaLogging
-from millstream.settings import ENABLE_ASYNC_LOGGING, REGISTRY_URI, SYNC
+from millstream.settings import ENABLE_ASYNC_LOGGING, OFFLINE, REGISTRY_URI, SYNC
 
 Req = TypeVar("Req", bound=Struct)
 Res = TypeVar("Res")
@@ -86,6 +86,8 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
 
     def _call(self, endpoint: Endpoint[Req, Res], req: Req) -> Res:
         """A call that sees and follows everything logged before."""
+        if OFFLINE.get() and not self.transport.is_local:
+            raise Offline(self.tracking_uri)
         self._recorder.settle()
         return self._recorder.transport.call(endpoint, req)
 
@@ -98,7 +100,10 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
         """A call of the model registry; one in the tracking store sees everything logged before."""
         if self._registry_uri in self._own_uris:
             return self._call(endpoint, req)
-        return open_transport(self._registry_uri).call(endpoint, req)
+        transport = open_transport(self._registry_uri)
+        if OFFLINE.get() and not transport.is_local:
+            raise Offline(transport.uri)
+        return transport.call(endpoint, req)
 
     @property
     def _own_uris(self) -> tuple[str | None, ...]:
@@ -236,9 +241,14 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
 
     def update_run(self, run_id: str, status: RunStatus | str | None = None, name: str | None = None) -> None:
         """Change status or name; what is None stays."""
-        req = runs.UpdateRun(self._server_id(run_id), RunStatus(status) if status is not None else None, run_name=name)
-        if self._recorder.is_offline(run_id):
+        wanted = checks.status(status) if status is not None else None
+        req = runs.UpdateRun(self._server_id(run_id), wanted, run_name=name)
+        if (offline := self._recorder.offline_run(run_id)) is not None:
             self._recorder.call_later(runs.update, run_id, req)
+            if wanted is not None:
+                offline.info.status = wanted
+            if name:
+                offline.info.run_name = name
         else:
             self._call(runs.update, req)
 
@@ -312,8 +322,12 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
         return self.log_batch(run_id, tags=[RunTag(key, value)], synchronous=synchronous)
 
     def delete_tag(self, run_id: str, key: str) -> None:
-        """Delete a tag; a missing one raises NotFound."""
-        self._call(runs.delete_tag, runs.DeleteTag(self._server_id(run_id), key))
+        """Delete a tag; a missing one raises NotFound, for a run that was started offline when it is sent."""
+        req = runs.DeleteTag(self._server_id(run_id), key)
+        if self._recorder.is_offline(run_id):
+            self._recorder.call_later(runs.delete_tag, run_id, req)
+        else:
+            self._call(runs.delete_tag, req)
 
     def log_batch(
         self,

@@ -55,7 +55,6 @@ from millstream.entities import (
     Run,
     RunData,
     RunInfo,
-    RunStatus,
     RunTag,
 )
 from millstream.errors import InvalidValue, LocalFileNotFound, MillstreamError, ParamChanged
@@ -379,9 +378,9 @@ class Recorder:
         Without `wait` the end goes its way through the journal like a metric, and nothing of it is raised here.
         """
         now = time.time_ns() // 1_000_000 if end_time is None else end_time
-        req = runs.UpdateRun(checks.run_id(run_id), RunStatus(status), now)
+        req = runs.UpdateRun(checks.run_id(run_id), checks.status(status), now)
         if (offline := self.offline_run(run_id)) is not None:
-            offline.info.status, offline.info.end_time = RunStatus(status), now
+            offline.info.status, offline.info.end_time = checks.status(status), now
         try:
             if SYNC.get() and not self.is_offline(run_id):
                 self.flush(run_id, adopt=True)

@@ -67,6 +67,8 @@ def normalize(uri: str | os.PathLike[str]) -> str:
             f"{text!r} names a hosted service that Millstream does not log to. Name a server, a database or a folder."
         )
     if scheme == "":
+        if re.fullmatch(r"[\w.\-]+:\d+/?", text):
+            raise InvalidValue(f"The tracking URI {text!r} is no folder. Write a server's address as http://{text}.")
         return str(_absolute(text))
     raise InvalidValue(
         f"No tracking store has the scheme {scheme!r}. Use http(s)://, sqlite:///, postgresql://, mysql:// or a folder."

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from millstream import settings
+from millstream.client import checks
 from millstream.client.uris import is_http, redact
 from millstream.entities import (
     NOTE_TAG,
@@ -145,10 +146,10 @@ def end_run(status: str = "FINISHED") -> None:
 
     Waits until what was logged is stored. Raises what only the server could know of it.
     """
-    RunStatus(status)
+    wanted = checks.status(status)
     settings.RUN_ID.unset()
     if here.stack:
-        _end(active.pop(), RunStatus(status))
+        _end(active.pop(), wanted)
 
 
 def end_until(run_id: str, status: RunStatus, *, wait: bool = True) -> None:
@@ -177,6 +178,8 @@ def _print_address(opened: OpenRun) -> None:
     if not is_http(uri) or settings.SUPPRESS_PRINTING_URL_TO_STDOUT.get():
         return
     info = opened.run.info
+    if opened.recorder.is_offline(info.run_id):
+        return  # it has no address yet; where it is kept was said when it was started
     experiment = f"{uri}/#/experiments/{info.experiment_id}"
     sys.stdout.write(
         f"🏃 View run {info.run_name} at: {experiment}/runs/{info.run_id}\n🧪 View experiment at: {experiment}\n"
