@@ -66,6 +66,13 @@ def test_a_file_of_a_run_comes_down(client, run_id, tmp_path):
     assert got == str(tmp_path / "b/d/e/x.bin")
 
 
+def test_a_file_may_have_any_name_in_the_address_of_its_run(client, run_id):
+    repository = open_repository(f"runs:/{run_id}", client=client)
+    for name in ("q?x.txt", "d/q?x.txt", "100%.txt", "a b;c.txt"):
+        repository.log_bytes(name.encode(), name)
+        assert artifacts.load_text(f"runs:/{run_id}/{name}") == name
+
+
 def test_a_folder_of_a_run_comes_down(client, run_id, tmp_path):
     got = artifacts.download_artifacts(f"runs:/{run_id}/d/", dst_path=str(tmp_path / "a"))
     assert got == str(tmp_path / "a/d")

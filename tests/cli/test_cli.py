@@ -187,6 +187,48 @@ def test_gc_never_deletes_what_does_not_carry_the_id(tmp_path: Path, location: s
             delete_artifacts(configured, outside, "7")
 
 
+@pytest.mark.parametrize("option", ["--run-ids", "--experiment-ids", "--logged-model-ids"])
+@pytest.mark.parametrize("ids", ["", " ", " , "])
+def test_gc_takes_no_ids_for_none(call: Call, run_id: str, store_uri: str, option: str, ids: str) -> None:
+    """As a script gives them whose variable is not set."""
+    call("runs", "delete", "--run-id", run_id)
+    refused = call("gc", "--backend-store-uri", store_uri, option, ids, status=2)
+    assert f"{option} names nothing" in refused.stderr
+    assert MillstreamClient(store_uri).get_run(run_id).info.lifecycle_stage == "deleted"
+
+
+def test_gc_works_on_the_database_that_is_meant(call: Call, run_id: str, store_uri: str, tmp_path: Path) -> None:
+    assert f"Nothing to remove in {store_uri}." in call("gc", "--backend-store-uri", store_uri).stdout
+    call("runs", "delete", "--run-id", run_id)
+    assert "There is no database" in call("gc", "--backend-store-uri", "sqlite:///typo.db", status=2).stderr
+    assert "There is no database" in call("gc", status=2).stderr
+    assert "not through a server" in call("gc", "--tracking-uri", "http://127.0.0.1:9", status=2).stderr
+    assert {path.name for path in tmp_path.glob("*.db")} == {"runs.db"}
+    assert run_id in call("gc", "--tracking-uri", store_uri).stdout
+
+
+def test_a_server_that_was_to_have_passwords_does_not_start_without(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "which this server does not have" in call("server", "--app-name", "basic-auth", status=2).stderr
+    monkeypatch.setenv("MLFLOW_AUTH_CONFIG_PATH", "auth.ini")
+    assert "MLFLOW_AUTH_CONFIG_PATH asks for" in call("server", status=2).stderr
+
+
+def test_doctor_asks_a_server_that_does_not_answer_once(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert "does not answer" in read(call("doctor", "--json"))["Server answers"]
+
+
+def test_a_path_that_cannot_be_written_is_one_line(
+    run_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["experiments", "csv", "-x", "1", "-o", str(tmp_path / "missing" / "x.csv")])
+    assert left.value.code == 1
+    assert capsys.readouterr().err == f"Error: {tmp_path}/missing/x.csv: No such file or directory\n"
+
+
 def test_the_schema_is_upgraded_to_where_it_is(call: Call, store_uri: str, run_id: str) -> None:
     assert "The schema is at revision" in call("db", "upgrade", store_uri).stdout
 

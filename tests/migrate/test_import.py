@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from millstream.entities import MAX_DOUBLE, Run, ViewType
-from millstream.errors import InvalidValue, MissingLibrary
+from millstream.errors import InvalidValue, MissingLibrary, ServerUnreachable
 from millstream.migrate import Report, import_into, open_source
 from millstream.store.tables import run_tags, runs
 from millstream.store.tracking import SqlTrackingStore, open_store
@@ -191,6 +191,14 @@ def test_what_is_not_mlflows_is_refused_with_a_reason(tmp_path: Path) -> None:
     assert not (tmp_path / "missing.db").exists()
     with pytest.raises(InvalidValue, match="not a database URL"):
         open_source("sqlite:mlflow.db")
+    with pytest.raises(InvalidValue, match=r"no experiment is in it\. Give the path"):
+        open_source(str(tmp_path))
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("name: Default\n")
+    with pytest.raises(InvalidValue, match=r"Did you mean '.*/mlruns'\?"):
+        open_source(str(tmp_path))
+    with pytest.raises(ServerUnreachable):  # without the retries of a client
+        open_source("http://127.0.0.1:9")
 
 
 def test_a_database_is_read_with_our_driver_unless_another_is_named(database_url: str) -> None:

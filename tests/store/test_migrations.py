@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from millstream.errors import StoreError
+from millstream.errors import StoreError, Unavailable
 from millstream.store import schema
 from millstream.store.database import Database, Session, create_engine, parse_url
 from millstream.store.migrations import upgrade
@@ -66,6 +67,24 @@ def test_migrations_and_tables_make_the_same_database(
         assert compare_metadata(context, metadata) == []
     with open_store(database_url) as store:
         assert store.get_experiment("0").name == "Default"
+
+
+def test_a_database_of_another_program_is_left_as_it_is(database_url: str) -> None:
+    engine = create_engine(parse_url(database_url))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    engine.dispose()
+    with pytest.raises(StoreError, match="belongs to MLflow or to another program"):
+        upgrade(database_url)
+    assert declared(database_url).keys() == {"alembic_version"}
+
+
+def test_an_upgrade_says_what_is_wrong_with_the_database(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database " * 100)
+    with pytest.raises(StoreError, match="not an SQLite database"):
+        upgrade(f"sqlite:///{tmp_path / 'text.db'}")
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        upgrade(f"sqlite:///{tmp_path / 'missing' / 'runs.db'}")
 
 
 def test_an_upgrade_may_be_repeated(database_url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -72,10 +71,10 @@ def below(root: str, path: ArtifactPath) -> str:
 
 
 def _segments(uri: str) -> list[str]:
-    parts = urlsplit(uri)
-    if parts.netloc or parts.query or parts.fragment:
-        raise InvalidValue(f"{uri!r} must begin with {parts.scheme}:/ (one slash) and have no query.")
-    path = paths.check_folder(parts.path.strip("/"))
+    scheme, _, rest = uri.partition(":")
+    if rest.startswith("//"):
+        raise InvalidValue(f"{uri!r} must begin with {scheme}:/ (one slash).")
+    path = paths.check_folder(rest.strip("/"))  # not split as a URI: a file may have ? and # in its name
     return path.split("/") if path else []
 
 

@@ -373,7 +373,7 @@ def split_uri(uri: str) -> tuple[str, str]:
     if scheme in ("", "file"):
         root = local_root(uri)
         return os.path.dirname(root), os.path.basename(root)
-    head, mark, query = uri.partition("?")
+    head, mark, query = (uri, "", "") if scheme in ("runs", "models") else uri.partition("?")
     head = head.rstrip("/")
     authority = len(urlsplit(head).scheme) + 1
     if head[authority:].startswith("//"):

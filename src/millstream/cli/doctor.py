@@ -23,14 +23,17 @@ def doctor(mask_envs: bool, as_json: bool) -> None:
 
 
 def _answer() -> str:
-    from millstream.client import MillstreamClient
+    from millstream.api import experiments
+    from millstream.client.transport import open_transport
     from millstream.client.uris import default_uri, is_http
 
     uri = default_uri()
     if not is_http(uri):
         return "no server: logs go to the store itself"
     try:
-        return f"yes, {len(MillstreamClient(uri).search_experiments(max_results=1000))} experiments"
+        # one try: it is asked whether the server answers, not to wait until it does
+        found = open_transport(uri).call(experiments.search, experiments.SearchExperiments(1000), retry=False)
+        return f"yes, {len(found.experiments)} experiments"
     except MillstreamError as error:
         return f"no: {error.message}"
 

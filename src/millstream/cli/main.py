@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from millstream.errors import MillstreamError
+from millstream.errors import InvalidValue, MillstreamError
 from millstream.version import MLFLOW_API_VERSION, VERSION
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -76,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(error.serialize_as_json() if wants_json else f"Error: {error.message}", err=True)
         sys.exit(1)
     except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:  # a path of the command line that cannot be read or written
+        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        click.echo(InvalidValue(said).serialize_as_json() if wants_json else f"Error: {said}", err=True)
         sys.exit(1)
     finally:
         if arguments is None:

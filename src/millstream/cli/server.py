@@ -81,6 +81,7 @@ from millstream.cli.options import admission, listening
 @click.option("--waitress-opts", "ignored_waitress", hidden=True)
 @click.option("--uvicorn-opts", "ignored_uvicorn", envvar="MLFLOW_UVICORN_OPTS", hidden=True)
 @click.option("--app-name", "ignored_app", hidden=True)
+@click.option("--auth-config", envvar="MLFLOW_AUTH_CONFIG_PATH", hidden=True)
 @click.option("--dev", is_flag=True, hidden=True)
 def server(
     *,
@@ -104,16 +105,22 @@ def server(
     ignored_waitress: str | None,
     ignored_uvicorn: str | None,
     ignored_app: str | None,
+    auth_config: str | None,
     dev: bool,
 ) -> None:
     """Serve tracking data, artifacts and the web page."""
     from millstream.server.run import serve
 
+    if (ignored_app or auth_config) and not allow_remote_without_auth:
+        raise click.UsageError(
+            f"{'--app-name' if ignored_app else 'MLFLOW_AUTH_CONFIG_PATH'} asks for another application, such as one with "
+            "passwords, which this server does not have. Put a proxy that asks for them in front of it, and take the option "
+            "away, or give --allow-remote-without-auth to serve everybody who can reach it."
+        )
     for option, value in (
         ("--gunicorn-opts", ignored_gunicorn),
         ("--waitress-opts", ignored_waitress),
         ("--uvicorn-opts", ignored_uvicorn),
-        ("--app-name", ignored_app),
         ("--dev", dev),
     ):
         if value:

@@ -22,13 +22,16 @@ def open_source(address: str) -> Source:
 
     Raises:
         InvalidValue: there is nothing of the kind, or it is not MLflow's.
+        ServerUnreachable: the server does not answer.
     """
     scheme = urlsplit(address).scheme.split("+")[0]
     if scheme in ("http", "https"):
         from millstream.client.http import HttpTransport
         from millstream.migrate.server import ServerSource
 
-        return ServerSource(address, HttpTransport(address))
+        transport = HttpTransport(address)
+        transport.probe()  # one try, so that a wrong address is told at once
+        return ServerSource(address, transport)
     if scheme in _DATABASES:
         from millstream.migrate.database import DatabaseSource
 

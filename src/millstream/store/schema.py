@@ -18,6 +18,8 @@ from millstream.store.statement import Statement
 from millstream.store.tables import metadata
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from millstream.store.database import Database, Session
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ def ensure(database: Database, create: bool) -> None:
         if revision is None:
             if not create:
                 raise StoreError(f"{database.safe_uri} holds no Millstream store.")
-            _patiently(lambda: _refuse_foreign(session))
+            _patiently(lambda: refuse_foreign(session.sa))
         if database.dialect == "sqlite":  # kept in the file, so only now that it is known to be ours
             _patiently(lambda: session.execute_text("PRAGMA journal_mode = WAL"))
         if revision is None:
@@ -122,8 +124,10 @@ def _create_in_mysql(session: Session) -> None:
         session.execute_text(f"SELECT RELEASE_LOCK('millstream-{LOCK_KEY}')")
 
 
-def _refuse_foreign(session: Session) -> None:
-    if inspect(session.sa).has_table("alembic_version"):
+def refuse_foreign(connection: Connection) -> None:
+    """Raises StoreError for a database that has tables of another program and none of ours."""
+    tables = inspect(connection)
+    if tables.has_table("alembic_version") and not tables.has_table(VERSION_TABLE):
         raise StoreError(
             "The database belongs to MLflow or to another program. Use an empty one, and `millstream import` to copy runs."
         )

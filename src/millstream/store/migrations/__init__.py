@@ -14,6 +14,7 @@ from alembic.config import Config
 
 from millstream.store import schema
 from millstream.store.database import create_engine, parse_url
+from millstream.store.failures import translate
 
 
 def upgrade(uri: str, revision: str = schema.HEAD) -> str:
@@ -21,11 +22,20 @@ def upgrade(uri: str, revision: str = schema.HEAD) -> str:
 
     Args:
         uri: its SQLAlchemy URL. An empty database gets all tables.
+    Raises:
+        StoreError: it is another program's, or no database.
+        Unavailable: it does not answer, or cannot be opened.
     """
     engine = create_engine(parse_url(uri))
     try:
         with engine.connect() as connection:
+            schema.refuse_foreign(connection)
             _upgrade(connection, revision)
+    except Exception as error:
+        translated = translate(error)
+        if translated is error:
+            raise
+        raise translated from error
     finally:
         engine.dispose()
     return revision
