@@ -17,7 +17,7 @@ from millstream.client import MillstreamClient
 from millstream.client.adoption import count_waiting
 from millstream.client.recorder import Recorder, get_recorder
 from millstream.client.sync import sync
-from millstream.errors import InvalidValue, MillstreamError, Offline, Unauthenticated
+from millstream.errors import InvalidValue, MillstreamError, Offline, ServerUnreachable, Unauthenticated
 
 from .scripted import ScriptedServer
 
@@ -468,6 +468,23 @@ def test_a_status_that_there_is_not_is_told_with_those_that_there_are(client):
         with pytest.raises(InvalidValue, match=r"'DONE' is no status of a run.*FINISHED"):
             end(run_id, "DONE")
     assert client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_a_server_that_is_down_is_not_asked_again_and_again_while_somebody_waits(client, uri, monkeypatch):
+    run_id = client.create_run("0").info.run_id
+    tries = []
+
+    def refuse(*args, **options):
+        tries.append(args)
+        raise ServerUnreachable(uri, "refused")
+
+    monkeypatch.setattr(client.transport, "call", refuse)
+    client.log_metric(run_id, "m", 1.0)
+    assert client.flush(run_id, timeout=2.0) is False
+    assert 2 <= len(tries) <= 10  # after 0.1, 0.2, 0.4, 0.5, 0.5 ... seconds
+    monkeypatch.undo()
+    assert client.flush(run_id, timeout=20.0)
+    assert client.get_run(run_id).data.metrics == {"m": 1.0}
 
 
 def test_sync_reports_what_it_cannot_deliver_and_leaves_it(monkeypatch, journal_dir):

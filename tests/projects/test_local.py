@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import os
@@ -336,3 +337,24 @@ def test_a_backend_that_cannot_cancel_hides_neither_the_first_error_nor_the_end(
     assert run.data.tags[record.ERROR_TAG] == (
         "The place is on fire. What was started could not be cancelled: Nobody answers."
     )
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_a_run_does_not_need_standard_streams(
+    closed: str, tracking: MillstreamClient, project: Project, tmp_path: Path
+) -> None:
+    """As of services that close them: what else is opened then gets their numbers."""
+    root = project("entry_points:\n  main: {command: 'cat; echo done'}\n")
+    line = f"exec {sys.executable} -m millstream.cli.main run {root} --env-manager local {closed}"
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert done.returncode == 0
+    (run,) = tracking.search_runs(["0"])
+    assert run.info.status == "FINISHED"
+    assert "done" in millstream.artifacts.load_text(f"runs:/{run.info.run_id}/{output.ARTIFACT}")
+
+
+def test_an_experiment_that_is_not_there_is_told(tracking: MillstreamClient, project: Project) -> None:
+    root = project("entry_points:\n  main: {command: 'echo done'}\n")
+    for start in (projects.run, functools.partial(projects.sweep, grid={"a": [1, 2]})):
+        with pytest.raises(NotFound, match=r"experiment.*99"):
+            start(str(root), env_manager="local", experiment_id="99")

@@ -32,6 +32,8 @@ ADOPT_EVERY_S = 15.0
 STRANGERS_S = 0.25
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+WAITED_PAUSE_S = 0.5
+"""The longest between two tries while somebody waits."""
 MOST_REFUSALS = 1000
 
 
@@ -127,7 +129,8 @@ class Shipper:
                 break
             with self._changed:
                 if self._journal.acked < position or self._adoptions_done < asked:
-                    self._wake.set()
+                    if not tried:  # a try that failed is not repeated at once: it has its pause
+                        self._wake.set()
                     self._changed.wait(min(left, 0.25))
             tried = True
         return self._journal.acked >= position
@@ -162,8 +165,9 @@ class Shipper:
             except Exception as error:
                 self._note(error)
                 asked = getattr(error, "retry_after_s", None)
+                pause = min(pause, LONGEST_PAUSE_S, WAITED_PAUSE_S if self._waiting else LONGEST_PAUSE_S)
                 interval = min(float(asked), 60.0) if asked is not None else pause * (0.75 + _DICE.random() / 2)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                pause *= 2
             with self._changed:
                 self._changed.notify_all()
             self._wake.wait(interval)

@@ -34,7 +34,7 @@ class Abandoned(Struct, frozen=True):
 
 def main() -> None:
     from millstream.entities import RunStatus
-    from millstream.errors import NotFound
+    from millstream.errors import MillstreamError, NotFound
     from millstream.projects import record
 
     abandoned = msgspec.json.decode(sys.stdin.buffer.read(), type=Abandoned)
@@ -43,6 +43,8 @@ def main() -> None:
         record.end(abandoned.tracking_uri, abandoned.run_id, RunStatus.FAILED, reason, Path(abandoned.output))
     except NotFound:  # killed before the run was made
         pass
+    except MillstreamError as error:
+        sys.exit(f"Run {abandoned.run_id} could not be ended: {error.message}")
     finally:
         for folder in filter(None, (abandoned.output, abandoned.temporary)):
             shutil.rmtree(folder, ignore_errors=True)

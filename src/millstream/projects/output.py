@@ -148,7 +148,9 @@ class Echo:
 
 
 def say(sentence: str) -> None:
-    """A word on progress, to stderr."""
+    """A word on progress, to stderr, if there is one."""
+    if sys.stderr is None:
+        return
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{sentence}\n")
         sys.stderr.flush()

@@ -29,7 +29,7 @@ from millstream.processes import Process, end_tree
 from millstream.projects.ending import Abandoned
 from millstream.projects.output import Echo, Kept
 from millstream.projects.submission import SubmittedRun
-from millstream.projects.supervisor import GRACE_S
+from millstream.projects.supervisor import GRACE_S, hold_standard_streams
 
 _DRAIN_S = 0.5
 """How long output is waited for after the command's end; only what it left running in another group could still print."""
@@ -160,6 +160,7 @@ class Supervisor:
         self._tracking_uri = tracking_uri
         self._temporary = temporary
         self._elsewhere: tuple[str, Mapping[str, Any]] = ("", {})
+        hold_standard_streams()
         self.output = Kept()
         self.is_cancelled = False
         self._status: int | None = None

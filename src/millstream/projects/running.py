@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from millstream.client import checks
 from millstream.client.recorder import new_run_id
 from millstream.entities import RunStatus
-from millstream.errors import ExclusiveArguments, InvalidValue, MillstreamError
+from millstream.errors import ExclusiveArguments, InvalidValue, MillstreamError, NotFound
 from millstream.projects import output, processes, record
 from millstream.projects.backends import BACKENDS, PREPARING
 from millstream.projects.submission import EnvironmentManager, Source, Submission, SubmittedRun
@@ -296,7 +296,7 @@ def _run_here(task: Task, announce: Callable[[str], None] | None) -> SubmittedRu
                 (submitted or supervisor).cancel()
             except MillstreamError as failed:  # must not hide the first error, nor keep the run from its end
                 reason = f"{reason} What was started could not be cancelled: {failed.message}"
-            end(submission, supervisor, status, reason)
+            end_after_error(submission, supervisor, status, reason)
             raise
         status = _status(submitted, succeeded, supervisor.is_cancelled)
         reason = submitted.reason or f"The backend {task.backend} reports {status}."
@@ -336,6 +336,16 @@ def end(submission: Submission, supervisor: processes.Supervisor, status: RunSta
     ended = record.end(submission.tracking_uri, submission.run_id, status, reason, supervisor.output.folder)
     supervisor.done()
     return ended
+
+
+def end_after_error(submission: Submission, supervisor: processes.Supervisor, status: RunStatus, reason: str) -> None:
+    """As `end`, but nothing is raised that would hide the error."""
+    try:
+        end(submission, supervisor, status, reason)
+    except NotFound:  # it is the run's creation that has failed
+        supervisor.done()
+    except MillstreamError as failed:
+        output.say(f"Run {submission.run_id} could not be ended: {failed.message}")
 
 
 def after(error: BaseException) -> tuple[RunStatus, str]:

@@ -40,7 +40,18 @@ LEFTOVER_GRACE_S = 2.0
 """The same for what a command that has ended leaves running."""
 
 
+def hold_standard_streams() -> None:
+    """Open `/dev/null` where a standard stream is closed, so that no pipe or socket gets its number.
+
+    Whoever is started next would take that for its input or output.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
 def main() -> None:
+    hold_standard_streams()
     control = socket.socket(fileno=int(sys.argv[1]))
     woken, waker = os.pipe()
     for end in (woken, waker):

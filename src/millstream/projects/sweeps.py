@@ -31,6 +31,7 @@ from millstream.projects.running import (
     after,
     begin,
     end,
+    end_after_error,
     plan,
     request_of,
     start,
@@ -229,7 +230,7 @@ def _run_below(
             tasks = [replace(child, parent_run_id=submission.run_id) for child in children]
             trials = _run_all(tasks, combinations, parallel, reuse, supervisor)
         except BaseException as error:
-            end(submission, supervisor, *after(error))
+            end_after_error(submission, supervisor, *after(error))
             raise
         failed = sum(trial.status != RunStatus.FINISHED for trial in trials)
         status = RunStatus.FAILED if failed else RunStatus.FINISHED
