@@ -301,6 +301,60 @@ def test_a_request_that_waits_too_long_is_given_up_and_never_predicted() -> None
     assert predicted == [1.0]
 
 
+@pytest.mark.parametrize("batching", [False, True])
+def test_a_request_that_hangs_leaves_the_other_threads_to_those_who_come_after(batching: bool) -> None:
+    release = threading.Event()
+    threads: set[str] = set()
+
+    def model(frame: Any) -> Any:
+        threads.add(threading.current_thread().name)
+        if frame["a"][0] == 13:
+            release.wait(10)
+        return [1]
+
+    async def one_by_one() -> list[int]:
+        app = asker(model, threads=3, timeout_s=0.5, batching=batching)
+        statuses = []
+        for number in (13, 1, 13, 2, 3, 13, 4):
+            body = json.dumps({"inputs": {"a": [number], "b": [1]}}).encode()
+            reply = await app.ask("POST", "/invocations", body, content_type="application/json")
+            statuses.append(reply.status)
+        release.set()
+        return statuses
+
+    assert asyncio.run(one_by_one()) == [504, 200, 504, 200, 200, 504, 504]
+    assert len(threads) == 3
+
+
+def test_who_asks_one_at_a_time_needs_one_thread() -> None:
+    threads: set[str] = set()
+    release = threading.Event()
+
+    def model(frame: Any) -> Any:
+        threads.add(threading.current_thread().name)
+        if frame["a"][0] == 13:
+            release.wait(10)
+        return [1]
+
+    async def one_by_one() -> None:
+        app = asker(model, threads=4, timeout_s=1)
+        given_up = json.dumps({"inputs": {"a": [13], "b": [1]}}).encode()
+        quick = json.dumps({"inputs": {"a": [0], "b": [1]}}).encode()
+        for _ in range(20):
+            await app.ask("POST", "/invocations", quick, content_type="application/json")
+        assert len(threads) == 1
+        tasks = [app.ask("POST", "/invocations", given_up, content_type="application/json") for _ in range(6)]
+        await asyncio.gather(*tasks)  # four hang and two are never begun
+        release.set()
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            if not app.app.pool._unfinished:
+                break
+        assert (len(threads), app.app.pool._unfinished) == (4, 0)
+
+    asyncio.run(one_by_one())
+
+
 # ---------------------------------------------------------------- hosts and origins
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from millstream.errors import InvalidValue
-from millstream.models.types import ColSpec, Schema
+from millstream.models.params import enforce_params
+from millstream.models.types import ColSpec, ParamSchema, ParamSpec, Schema
 from millstream.serving import Options, create_app
 from tests.api.test_telemetry import values
 from tests.serving.conftest import Asker, Reply
@@ -37,9 +38,11 @@ class Gate:
         return self.function(frame)
 
 
-def crowd(gate: Gate, bodies: list[Any], schema: Schema | None = None, **options: Any) -> tuple[list[Reply], Asker]:
+def crowd(
+    gate: Gate, bodies: list[Any], schema: Schema | None = None, model: Plain | None = None, **options: Any
+) -> tuple[list[Reply], Asker]:
     """Send one request, and while it is predicted all others; gives all answers in order."""
-    app = Asker(create_app(Plain(gate, schema), Options(**{"batching": True, "threads": 1, **options})))
+    app = Asker(create_app(model or Plain(gate, schema), Options(**{"batching": True, "threads": 1, **options})))
 
     def ask(body: Any) -> asyncio.Task[Reply]:
         sent = app.ask("POST", "/invocations", json.dumps(body).encode(), content_type="application/json")
@@ -148,6 +151,23 @@ def test_a_model_that_is_too_slow_is_answered_504_for_each() -> None:
     gate.release.wait = lambda timeout=None: threading.Event().wait(0.6)  # type: ignore[method-assign, assignment]
     replies, _ = crowd(gate, [one(0), one(1), one(2)], timeout_s=0.2)
     assert [reply.status for reply in replies] == [504, 504, 504]
+
+
+def test_params_that_only_python_takes_for_equal_are_not_joined() -> None:
+    class Shifting(Plain):
+        def predict(self, data: Any, params: Any = None) -> Any:
+            k = enforce_params(params, self.metadata.signature.params)["k"]
+            return super().predict(data) + k
+
+    gate = Gate(total)
+    model = Shifting(gate)
+    model.metadata.signature.params = ParamSchema([ParamSpec("k", "long", 5)])
+    given = (1, 1, 1.0, True, 1, 2, 2)
+    bodies = [{**one(number), "params": {"k": k}} for number, k in enumerate(given)]
+    replies, _ = crowd(gate, bodies, model=model)
+    assert [reply.status for reply in replies] == [200, 200, 400, 400, 200, 200, 200]
+    assert [reply.predictions for reply in replies if reply.status == 200] == [[2.0], [3.0], [6.0], [8.0], [9.0]]
+    assert gate.calls == [1, 1, 1, 2]
 
 
 def test_too_many_that_wait_are_told_to_come_back() -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from millstream.serving.columns import Table
@@ -26,6 +27,8 @@ class _Waiting(Struct, eq=False):
     scorer: Scorer
     request: Request
     future: asyncio.Future[Any]
+    params: bytes
+    """As JSON: values that Python takes for equal (1, 1.0 and True) are different params."""
 
 
 class Batcher:
@@ -53,7 +56,7 @@ class Batcher:
         if len(self._waiting) >= self._pool.max_waiting:
             self._pool.refuse()
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(scorer, request, loop.create_future())
+        waiting = _Waiting(scorer, request, loop.create_future(), msgspec.json.encode(request.params))
         self._waiting.append(waiting)
         if self._running < self._pool.threads:
             self._running += 1
@@ -96,7 +99,7 @@ class Batcher:
             first = group[0] if group else candidate
             if group and (
                 candidate.scorer is not first.scorer
-                or candidate.request.params != first.request.params
+                or candidate.params != first.params
                 or rows + count > self._max_rows
             ):
                 break

@@ -55,6 +55,8 @@ class Pool:
         """Threads that are busy, also with jobs that were given up."""
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._started = 0
+        self._unfinished = 0
+        """Jobs that no thread is done with yet, also those that were given up: what threads are needed for."""
         self._lock = threading.Lock()
 
     async def run(self, fn: Callable[[], T], timeout_s: float) -> T:
@@ -68,11 +70,9 @@ class Pool:
             self.refuse()
         loop = asyncio.get_running_loop()
         job = _Job(fn, loop)
-        if self._started < self.threads and self.jobs >= self._started:
-            self._start()
+        self._put(job)
         self.jobs += 1
         timer = loop.call_later(timeout_s, _expire, job.future, timeout_s)
-        self._queue.put(job)
         try:
             result: T = await job.future
             return result
@@ -84,14 +84,25 @@ class Pool:
         """Raises Overloaded."""
         raise Overloaded("Too many requests wait for the model already. Send the request again in a moment.")
 
+    def _put(self, job: _Job) -> None:
+        """Queue a job, with a thread for it if all that were started may be busy."""
+        with self._lock:
+            if self._started < min(self.threads, self._unfinished + 1):
+                self._start()
+            self._unfinished += 1
+        self._queue.put(job)
+
     def _start(self) -> None:
+        name = f"predict-{self._started + 1}"
+        threading.Thread(target=self._work, name=name, daemon=True).start()
         self._started += 1
-        threading.Thread(target=self._work, name=f"predict-{self._started}", daemon=True).start()
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            if job.future.done():
-                continue  # given up while it waited
+            if job.future.done():  # given up while it waited
+                with self._lock:
+                    self._unfinished -= 1
+                continue
             with self._lock:
                 self.running += 1
             try:
@@ -100,6 +111,7 @@ class Pool:
                 result, error = None, raised
             with self._lock:
                 self.running -= 1
+                self._unfinished -= 1
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 job.loop.call_soon_threadsafe(_resolve, job.future, result, error)
             del job, result, error
