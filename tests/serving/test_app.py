@@ -136,6 +136,36 @@ def test_a_result_that_is_no_table_is_refused_as_arrow_and_given_as_json() -> No
     assert app.score(ONE, accept="*/*").predictions == "text"
 
 
+def test_a_number_that_arrow_has_not_is_refused_with_the_reason() -> None:
+    for result in ([2**70], {"x": [2**70]}, pd.DataFrame({"x": [2**70]}), pd.Series([2**70])):
+        app = asker(lambda frame, result=result: result)
+        reply = app.score(ONE, accept="application/vnd.apache.arrow.stream")
+        assert reply.error() == (500, "INTERNAL_ERROR")
+        assert "Ask for JSON" in reply.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (pd.array([1, None], dtype="Int64"), [1, None]),
+        (pd.array([True, None], dtype="boolean"), [True, None]),
+        (pd.array([0.5, None], dtype="Float32"), [0.5, None]),
+        (pd.array([0.5, None], dtype="double[pyarrow]"), [0.5, None]),
+        (pd.array([1, None], dtype="int64[pyarrow]"), [1, None]),
+        (pd.array([True, None], dtype="bool[pyarrow]"), [True, None]),
+        (pd.array(["a", None], dtype="string"), ["a", None]),
+        (pd.array([1, 2], dtype="Int8"), [1, 2]),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", "")),
+)
+@pytest.mark.parametrize("bare_tokens", [False, True])
+def test_what_pandas_says_is_missing_is_null(column: Any, values: list[Any], bare_tokens: bool) -> None:
+    options = {"scoring": ScorerOptions(bare_tokens=bare_tokens)}
+    rows = [{"x": value} for value in values]
+    assert asker(lambda frame: pd.DataFrame({"x": column}), **options).score(ONE).predictions == rows
+    assert asker(lambda frame: pd.Series(column, name="x"), **options).score(ONE).predictions == rows
+
+
 def test_numbers_that_json_has_not_are_null_unless_their_tokens_are_asked_for() -> None:
     def strange(frame: Any) -> Any:
         return np.array([1.5, np.nan, np.inf, -np.inf])

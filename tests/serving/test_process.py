@@ -287,6 +287,22 @@ def test_predict_from_python_takes_data_of_any_kind(slow: Path, capsys: pytest.C
         predict(str(slow), [1], env_manager="poetry")
 
 
+def test_predict_writes_what_pandas_says_is_missing_as_null(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pandas as pd
+
+    from millstream.models import pyfunc
+
+    class Holes(pyfunc.PythonModel):
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+            return pd.DataFrame({"n": pd.array([1, None], dtype="Int64"), "b": pd.array([None, True], dtype="boolean")})
+
+    pyfunc.save_model(tmp_path / "m", python_model=Holes(), pip_requirements=[])
+    request = tmp_path / "in.json"
+    request.write_text('{"inputs": [1]}')
+    rows = [{"n": 1, "b": None}, {"n": None, "b": True}]
+    assert predict("-m", str(tmp_path / "m"), "-i", str(request), capsys=capsys) == {"predictions": rows}
+
+
 def test_lines_are_scored_one_after_the_other(slow: Path, tmp_path: Path) -> None:
     from millstream.errors import BadRequest
     from millstream.serving.lines import LineScorer

@@ -117,9 +117,12 @@ def _of_library(value: Any, depth: int) -> Any:
 
 
 def _cells(column: Any, depth: int) -> list[Any]:
-    """The values of a pandas series; numbers need no look at each."""
+    """The values of a pandas series; numbers of numpy's need no look at each, those of other types may be missing (`pandas.NA`)."""
+    import numpy as np
+
     items: list[Any] = column.tolist()
-    return items if getattr(column.dtype, "kind", "O") in "fiub" else [_plain(item, depth + 1) for item in items]
+    is_plain = isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub"
+    return items if is_plain else [_plain(item, depth + 1) for item in items]
 
 
 def _rows(frame: Any, depth: int) -> list[dict[str, Any]]:
@@ -155,7 +158,7 @@ def to_table(result: Any) -> pa.Table:
             return pa.table({PREDICTIONS: _array(result)})
         if isinstance(result, list | tuple):
             return pa.table({PREDICTIONS: pa.array(result)})
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise Unwritable(f"The model's result cannot be written as Arrow: {error}. Ask for JSON.") from None
     raise Unwritable(
         f"The model's result is a {type(result).__name__}, which is no table. Ask for JSON, not for Arrow."
