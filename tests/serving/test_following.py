@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,12 @@ from millstream.artifacts.model_uris import ModelUri
 from millstream.client import MillstreamClient
 from millstream.errors import InvalidValue, MillstreamError
 from millstream.models import pyfunc
+from millstream.models.trust import BrokenPickle, UntrustedModel
 from millstream.serving import create_app
-from millstream.serving.following import movable
+from millstream.serving.following import Follower, Named, movable
+from millstream.serving.scorer import Options
 from tests.api.test_telemetry import values
+from tests.artifacts.conftest import ProxyServer
 from tests.serving.conftest import Asker
 
 
@@ -99,7 +104,7 @@ def test_the_server_follows_an_alias_a_stage_and_the_latest_version(
     assert values(Asker(app).get("/metrics").body)["millstream_model_reloads_total"] == 1
 
 
-def test_a_version_that_cannot_be_loaded_leaves_the_old_one_and_is_tried_once(
+def test_a_version_whose_files_are_refused_leaves_the_old_one_and_is_tried_once(
     client: MillstreamClient, version: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     client.set_registered_model_alias("m", "a", version(1))
@@ -119,6 +124,84 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_and_is_tried_once(
 
     running(app, script)
     assert "the old one stays" in caplog.text
+
+
+def test_a_version_that_cannot_be_loaded_now_is_tried_again_more_and_more_rarely(
+    client: MillstreamClient, version: Callable[..., str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.set_registered_model_alias("m", "a", version(1))
+    app = create_app("models:/m@a", trust=True, follow_s=0.05)
+    failures = lambda: app.telemetry.counts.totals.get("millstream_model_reload_failures_total", 0)  # noqa: E731
+
+    async def script(app: Any) -> None:
+        second = version(2)
+        (tmp_path / "model-2").rename(tmp_path / "away")
+        began = time.monotonic()
+        client.set_registered_model_alias("m", "a", second)
+        await until(lambda: failures() >= 4)
+        assert time.monotonic() - began > 0.3, "after 0.05, 0.1 and 0.2 s, and not at each look"
+        assert await answer(app) == 1
+        (tmp_path / "away").rename(tmp_path / "model-2")
+        first = app.scorer
+        await until(lambda: app.scorer is not first)
+        assert await answer(app) == 2
+
+    running(app, script)
+    assert "the old one stays" in caplog.text
+
+
+def test_the_pauses_between_attempts_end_at_a_minute_or_at_the_interval() -> None:
+    for interval_s, wanted in ((10.0, [10, 20, 40, 60, 60]), (300.0, [300, 300])):
+        follower = Follower("models:/m@a", interval_s, None, Options())
+        named = Named("1", 1, "/a")
+        for pause_s in wanted:
+            follower._failure = follower._failure_of(named, OSError())
+            assert follower._failure.pause_s == pause_s
+        assert follower._failure_of(Named("1", 2, "/a"), OSError()).pause_s == interval_s
+        follower._failure = follower._failure_of(named, UntrustedModel(Path("f"), "a pickle"))
+        assert not follower._is_due(named)
+
+
+def test_a_model_that_is_deleted_and_made_again_counts_from_one_and_is_another(
+    client: MillstreamClient, version: Callable[..., str]
+) -> None:
+    client.set_registered_model_alias("m", "a", version(1))
+    app = create_app("models:/m@a", trust=True, follow_s=0.05)
+
+    async def script(app: Any) -> None:
+        assert await answer(app) == 1
+        client.delete_registered_model("m")
+        client.create_registered_model("m")
+        assert version(2) == "1"
+        client.set_registered_model_alias("m", "a", "1")
+        first = app.scorer
+        await until(lambda: app.scorer is not first)
+        assert await answer(app) == 2
+
+    running(app, script)
+
+
+def test_downloads_of_attempts_that_failed_do_not_stay_on_the_disk(
+    version: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version(1, breaks=True)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    server = ProxyServer(str(tmp_path / "artifacts"), f"sqlite:///{tmp_path}/server.db")
+    try:
+        monkeypatch.setenv("MILLSTREAM_TRACKING_URI", server.uri)
+        client = MillstreamClient()
+        run_id = client.create_run("0").info.run_id
+        client.log_artifacts(run_id, str(tmp_path / "model-1"), "net")
+        client.flush()
+        client.create_registered_model("far")
+        client.create_model_version("far", f"runs:/{run_id}/net", run_id)
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        with pytest.raises(BrokenPickle, match="millstream-model-"):
+            create_app("models:/far/latest", trust=True, follow_s=1)
+    finally:
+        server.stop()
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_registry_that_is_away_changes_nothing(

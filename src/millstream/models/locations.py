@@ -56,10 +56,31 @@ def fetch(model_uri: str | os.PathLike[str], dst_path: str | os.PathLike[str] | 
     root = _local(folder) if dst_path is None else None
     if root is None:
         root = _downloaded(folder, dst_path)
-    if not (root / MLMODEL).is_file():
-        raise ModelNotFound(uri, f"{str(root)!r} holds no file {MLMODEL}.")
-    refuse_links_out(root)
+    try:
+        if not (root / MLMODEL).is_file():
+            raise ModelNotFound(uri, f"{str(root)!r} holds no file {MLMODEL}.")
+        refuse_links_out(root)
+    except MillstreamError:
+        discard(root)
+        raise
     return root
+
+
+_temporary: set[Path] = set()
+"""Folders that models were downloaded to."""
+
+
+def discard(root: Path) -> None:
+    """Remove a model that `fetch` downloaded to a temporary folder before the program ends; what is elsewhere stays."""
+    if root in _temporary:
+        _temporary.discard(root)
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@atexit.register
+def _discard_all() -> None:
+    for root in list(_temporary):
+        discard(root)
 
 
 def _local(uri: str) -> Path | None:
@@ -90,8 +111,12 @@ def _downloaded(uri: str, dst_path: str | os.PathLike[str] | None) -> Path:
             return Path(here)
         else:
             folder = tempfile.mkdtemp(prefix="millstream-model-")
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        root = Path(download_to(repository, paths.ROOT, folder))
+            _temporary.add(Path(folder))
+        try:
+            root = Path(download_to(repository, paths.ROOT, folder))
+        except BaseException:
+            discard(Path(folder))
+            raise
     except ModelNotFound:
         raise
     except NotFound as error:

@@ -47,7 +47,7 @@ _SHARE_INTERVAL_S = 2.0
 
 COUNTERS = {
     "millstream_model_reloads_total": "Models that took the place of the one before.",
-    "millstream_model_reload_failures_total": "Versions that were to be loaded and could not be.",
+    "millstream_model_reload_failures_total": "Attempts to load another version that failed.",
     "millstream_batches_total": "Batches of more than one request.",
     "millstream_batched_requests_total": "Requests in those batches.",
     "millstream_model_failures_total": "Requests at which the model raised an error.",
