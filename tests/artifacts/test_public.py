@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from millstream import artifacts
 from millstream.artifacts.repository import PLUGIN_GROUP, SCHEMES, open_repository, scheme_of, split_uri
 from millstream.client import MillstreamClient
 from millstream.entities import LoggedModelOutput
-from millstream.errors import ArtifactNotFound, InvalidValue, MissingLibrary
+from millstream.errors import ArtifactNotFound, InvalidValue, MissingLibrary, NotFound
 
 from .conftest import ProxyServer
+
+LOGGED = "m-" + "0a" * 16
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +127,25 @@ def test_a_model_that_a_run_logged_is_found_by_its_name(client, run_id, tmp_path
     assert artifacts.load_text(f"runs:/{run_id}/net/f") == "own"
 
 
+def test_versions_of_a_registered_model_that_is_named_like_a_logged_one_are_found(client, tmp_path):
+    name = "m-" + uuid.uuid4().hex
+    run = client.create_run("0")
+    client.flush()
+    open_repository(f"runs:/{run.info.run_id}", client=client).log_bytes(b"flavors: {}", "net/MLmodel")
+    client.create_registered_model(name)
+    client.create_model_version(name, f"runs:/{run.info.run_id}/net", run.info.run_id)
+    client.transition_model_version_stage(name, "1", "Production")
+    client.set_registered_model_alias(name, "champion", "1")
+    for reference in ("/1", "/latest", "/LATEST", "/Production", "/production", "@champion"):
+        uri = f"models:/{name}{reference}"
+        assert artifacts.load_text(f"{uri}/MLmodel") == "flavors: {}", reference
+        got = artifacts.download_artifacts(uri, dst_path=str(tmp_path / reference.strip("/@")))
+        assert os.listdir(got) == ["MLmodel"]
+        assert client.copy_model_version(uri, f"{name} copy").source == f"models:/{name}/1"
+    with pytest.raises(NotFound, match="logged model"):
+        artifacts.load_text(f"models:/{name}/MLmodel")
+
+
 def test_exactly_one_of_uri_and_run_is_wanted(client):
     for uri, run in ((None, None), ("x", "y")):
         with pytest.raises(InvalidValue, match="exactly one"):
@@ -156,6 +178,8 @@ def test_a_malformed_name_of_a_run_or_model_is_refused(uri, tmp_path):
         ("mlflow-artifacts:/f", "mlflow-artifacts:/", "f"), ("mlflow-artifacts:/1/r/f", "mlflow-artifacts:/1/r", "f"),
         ("mlflow-artifacts://h:1/1/f", "mlflow-artifacts://h:1/1", "f"), ("models:/m/1", "models:/m/1", ""),
         ("models:/m/1/d/f", "models:/m/1/d", "f"), ("models:/m@best/f", "models:/m@best", "f"),
+        (f"models:/{LOGGED}", f"models:/{LOGGED}", ""), (f"models:/{LOGGED}/f", f"models:/{LOGGED}", "f"),
+        (f"models:/{LOGGED}/3", f"models:/{LOGGED}/3", ""), (f"models:/{LOGGED}/3/f", f"models:/{LOGGED}/3", "f"),
         ("http://h/a/f?v=1", "http://h/a?v=1", "f"), ("/a/b", "/a", "b"), ("file:///a/b%20c", "/a", "b c"),
     ],
 )  # fmt: skip

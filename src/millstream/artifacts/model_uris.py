@@ -8,7 +8,8 @@
 | `models:/<name>@<alias>` | the version that an alias means |
 | `models:/<model id>` | a logged model |
 
-A path below the model's folder may follow each.
+A path below the model's folder may follow each. A registered model may be named like a logged model's id: `models:/m-…/3`,
+`/latest` and the stages mean its versions, never a folder of the logged model.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from millstream.entities import ModelVersion
+from millstream.entities import ModelVersion, ModelVersionStages
 from millstream.errors import InvalidValue, NotFound
 
 MODEL_ID = re.compile(r"m-[0-9a-f]{32}")
+_MOVING = frozenset({"latest", *(stage.value.lower() for stage in ModelVersionStages)})
 FORMS = "models:/<name>/<version>, models:/<name>@<alias> or models:/<model id>"
 
 
@@ -64,9 +66,9 @@ def parse(uri: str) -> ModelUri:
         if not name.strip() or not alias:
             raise InvalidValue(f"{uri!r} must be {FORMS}.")
         return ModelUri(name, alias=alias, path=more)
-    if MODEL_ID.fullmatch(first):
-        return ModelUri(model_id=first, path=more)
     version, _, path = more.partition("/")
+    if names_logged_model(first, version):
+        return ModelUri(model_id=first, path=more)
     if not first.strip():
         raise InvalidValue(f"{uri!r} must be {FORMS}.")
     if not version:
@@ -74,11 +76,24 @@ def parse(uri: str) -> ModelUri:
     return ModelUri(first, version, path=path)
 
 
+def names_logged_model(first: str, second: str) -> bool:
+    """Whether these are the first segments of a logged model's URI, which has no version behind the id.
+
+    Args:
+        second: "" if there is none.
+    """
+    return MODEL_ID.fullmatch(first) is not None and not (_is_number(second) or second.lower() in _MOVING)
+
+
+def _is_number(version: str) -> bool:
+    return version.isascii() and version.isdigit()
+
+
 def find_version(uri: ModelUri, registry: Registry) -> ModelVersion:
     """The version of a registered model that a URI means now."""
     if uri.alias:
         return registry.get_model_version_by_alias(uri.name, uri.alias)
-    if uri.version.isascii() and uri.version.isdigit():
+    if _is_number(uri.version):
         return registry.get_model_version(uri.name, uri.version)
     is_latest = uri.version.lower() == "latest"
     found = registry.get_latest_versions(uri.name, None if is_latest else [uri.version])

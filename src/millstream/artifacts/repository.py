@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from millstream.artifacts import paths
-from millstream.artifacts.model_uris import MODEL_ID as MODEL_ID
+from millstream.artifacts.model_uris import names_logged_model
 from millstream.artifacts.paths import ArtifactPath
 from millstream.entities import FileInfo
 from millstream.errors import InvalidValue, MissingLibrary, Unsupported
@@ -388,8 +388,8 @@ def split_uri(uri: str) -> tuple[str, str]:
 def _root_segments(scheme: str, path: str) -> int:
     """How many segments of a path name the thing whose artifacts follow."""
     if scheme == "models":
-        first = path.lstrip("/").partition("/")[0]
-        return 1 if "@" in first or MODEL_ID.fullmatch(first) else 2
+        first, second = (*path.lstrip("/").split("/", 2), "")[:2]
+        return 1 if "@" in first or names_logged_model(first, second) else 2
     return 1 if scheme == "runs" else 0
 
 
