@@ -17,8 +17,11 @@ from typing import Any
 
 import pytest
 
+import millstream
+from millstream.autologging import switch
+from millstream.autologging.training import ERROR_TAG
 from tests.autologging import scenarios
-from tests.autologging.conftest import INSTALLED
+from tests.autologging.conftest import INSTALLED, only_run
 from tests.autologging.differences import DIFFERENCES, expected
 
 HERE = Path(__file__).parent
@@ -81,6 +84,53 @@ def test_a_training_is_recorded_as_by_the_official_package(
     library: str, name: str, recorded: Callable[[str], dict[str, Any]]
 ) -> None:
     assert not unlike(expected(library, name, golden(library)[name]), recorded(library)[name])
+
+
+@pytest.mark.skipif("sklearn" not in INSTALLED, reason="scikit-learn is in the environment of `make test`")
+@pytest.mark.parametrize(
+    ("classifier", "kinds", "wanted"),
+    [
+        ("RandomForestClassifier", 2, ["accuracy_score", "f1_score", "precision_score", "recall_score", "score"]),
+        ("RandomForestClassifier", 3, []),
+        ("KNeighborsClassifier", 3, []),
+        ("MLPClassifier", 2, ["accuracy_score", "f1_score", "precision_score", "recall_score", "score"]),
+        ("MultiOutputClassifier", 3, ["score"]),
+    ],
+)
+def test_a_classifier_of_several_outputs_has_the_metrics_that_there_are_for_those(
+    classifier: str, kinds: int, wanted: list[str]
+) -> None:
+    import numpy as np
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.multioutput import MultiOutputClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.neural_network import MLPClassifier
+
+    made: dict[str, Any] = {
+        "RandomForestClassifier": RandomForestClassifier(3),
+        "KNeighborsClassifier": KNeighborsClassifier(),
+        "MLPClassifier": MLPClassifier(tol=1e9, n_iter_no_change=1),
+        "MultiOutputClassifier": MultiOutputClassifier(RandomForestClassifier(3)),
+    }
+    switch("sklearn", log_models=False)
+    x = np.arange(60.0).reshape(20, 3)
+    made[classifier].fit(x, np.stack([np.arange(20) % kinds, np.arange(20) // 3 % kinds], axis=1))
+    run = only_run()
+    assert ERROR_TAG not in run.data.tags
+    assert sorted(run.data.metrics) == [f"training_{name}" for name in wanted]
+
+
+@pytest.mark.skipif("statsmodels" not in INSTALLED, reason="statsmodels is in the environment of `make test`")
+def test_a_summary_that_has_no_text_of_its_own_is_written_as_it_prints() -> None:
+    import numpy as np
+    from statsmodels.tsa.api import VAR
+
+    switch("statsmodels", log_models=False)
+    VAR(np.random.default_rng(0).normal(size=(60, 2))).fit(1)
+    run = only_run()
+    assert ERROR_TAG not in run.data.tags
+    text = millstream.artifacts.load_text(f"runs:/{run.info.run_id}/model_summary.txt")
+    assert "Summary of Regression Results" in text
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=[each.reason[:40] for each in DIFFERENCES])

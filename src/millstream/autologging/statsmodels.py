@@ -39,7 +39,7 @@ def _fit(training: Training) -> Steps:
         training.log_metrics(_metrics(results))
     with training.attempt("model_summary.txt"):
         if hasattr(results, "summary"):
-            training.log_text(results.summary().as_text(), "model_summary.txt")
+            training.log_text(_text(results.summary()), "model_summary.txt")
     training.log_model(results, registered_model_name=training.settings.registered_model_name)
 
 
@@ -56,6 +56,11 @@ def _params(training: Training) -> dict[str, Any]:
         elif kind is not inspect.Parameter.VAR_POSITIONAL:
             params[name] = value
     return params
+
+
+def _text(summary: Any) -> str:
+    """A summary as text; those of vector autoregressions have no `as_text`."""
+    return str(summary.as_text() if hasattr(summary, "as_text") else summary)
 
 
 def _metrics(results: Any) -> dict[str, float]:

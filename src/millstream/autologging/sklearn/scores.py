@@ -5,6 +5,7 @@ A classifier or regressor predicts once (and once more for probabilities); what 
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from millstream.autologging import charts
@@ -41,7 +42,11 @@ def log(training: Training, data: Data, dataset: tuple[str, str] | None) -> None
     else:
         return
     with training.attempt("training_score"):
-        metrics["score"] = _score(estimator, data, metrics)
+        try:
+            metrics["score"] = _score(estimator, data, metrics)
+        except ValueError:
+            if _outputs_of(data.y) is not Outputs.SEVERAL:  # a `score` that is the accuracy is not defined for those
+                raise
     training.log_metrics({PREFIX + name: value for name, value in metrics.items()}, dataset=dataset)
 
 
@@ -104,6 +109,24 @@ def regression(y: Any, predicted: Any, weights: Any = None) -> dict[str, float]:
 # ---------------------------------------------------------------- classifiers
 
 
+class Outputs(Enum):
+    """How much a classifier says of each row, and so what sklearn can measure of it."""
+
+    ONE = "a class, for which there is all"
+    LABELS = "each of several labels or not, for which there are precision, recall, F1 and accuracy"
+    SEVERAL = "several classes, for which there is nothing"
+
+
+def _outputs_of(y: Any) -> Outputs:
+    import numpy as np
+    from sklearn.utils.multiclass import type_of_target
+
+    shape = np.shape(y)
+    if len(shape) < 2 or shape[1] == 1:
+        return Outputs.ONE
+    return Outputs.LABELS if type_of_target(y) == "multilabel-indicator" else Outputs.SEVERAL
+
+
 def _classifier(training: Training, estimator: Any, data: Data, predicted: Any) -> dict[str, Any]:
     """Metrics and plots of a classifier. Arrays go into sklearn's functions: those look long at anything else."""
     import numpy as np
@@ -111,7 +134,10 @@ def _classifier(training: Training, estimator: Any, data: Data, predicted: Any) 
 
     label = training.settings.own["pos_label"]
     average = {"average": "weighted"} if label is None else {"average": "binary", "pos_label": label}
-    true, weights = np.asarray(data.y), data.weights
+    outputs = _outputs_of(data.y)
+    if outputs is Outputs.SEVERAL:
+        return {}
+    true, weights = data.y if hasattr(data.y, "tocsr") else np.asarray(data.y), data.weights
     found: dict[str, Any] = {}
     with training.attempt("precision, recall and F1"):
         precision, recall, f1, _ = metrics.precision_recall_fscore_support(
@@ -120,6 +146,8 @@ def _classifier(training: Training, estimator: Any, data: Data, predicted: Any) 
         found.update(precision_score=precision, recall_score=recall, f1_score=f1)
     with training.attempt("the accuracy"):
         found["accuracy_score"] = metrics.accuracy_score(true, predicted, sample_weight=weights)
+    if outputs is Outputs.LABELS:
+        return found
     with training.attempt("training_confusion_matrix.png"):
         labels = np.unique(np.concatenate([true.ravel(), np.asarray(predicted).ravel()])).tolist()
         counts = metrics.confusion_matrix(true, predicted, labels=labels, sample_weight=weights)
