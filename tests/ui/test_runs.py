@@ -224,6 +224,49 @@ def test_a_new_run_appears_by_itself(page, world, table):
     expect(page.get_by_text("1 running")).to_have_count(0)
 
 
+def test_metrics_and_params_of_new_names_appear_by_themselves(page, world):
+    experiment = world.client.create_experiment("live names")
+    page.goto(f"/experiments/{experiment}")
+    expect(page.get_by_text("No runs yet")).to_be_visible()
+    expect(page.locator("[data-state=live]")).to_be_visible()
+    run = world.client.create_run(experiment, run_name="just now").info.run_id
+    table = page.get_by_role("table", name="Runs")
+    expect(table.get_by_role("link", name="just now")).to_be_visible()
+    world.client.log_metric(run, "accuracy", 0.75)
+    world.client.log_param(run, "depth", 3)
+    world.client.flush()
+    expect(table.get_by_role("button", name="accuracy")).to_be_visible()
+    expect(table.get_by_role("button", name="depth")).to_be_visible()
+    page.get_by_role("link", name="Charts").click()
+    world.client.log_metric(run, "recall", 0.5)
+    world.client.flush()
+    expect(page.get_by_role("img", name="recall, 1 curve")).to_be_visible()
+
+
+def test_names_are_asked_for_seldom_while_runs_are_written(page, world):
+    experiment = world.client.create_experiment("busy names")
+    run = world.client.create_run(experiment, run_name="busy").info.run_id
+    page.goto(f"/experiments/{experiment}")
+    page.get_by_role("table", name="Runs").get_by_text("busy").wait_for()
+    expect(page.locator("[data-state=live]")).to_be_visible()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "experiments/keys" in request.url else None)
+    for step in range(20):
+        world.client.log_metric(run, "loss", 1.0, step=step)
+        world.client.flush()
+        page.wait_for_timeout(500)
+    assert 1 <= len(asked) <= 4
+
+
+def test_an_experiment_renamed_elsewhere_has_its_new_name(page, world):
+    experiment = world.client.create_experiment("old name")
+    page.goto(f"/experiments/{experiment}")
+    expect(page.get_by_label("Where you are")).to_contain_text("old name")
+    expect(page.locator("[data-state=live]")).to_be_visible()
+    world.client.rename_experiment(experiment, "new name")
+    expect(page.get_by_label("Where you are")).to_contain_text("new name")
+
+
 # ---------------------------------------------------------------- charts
 
 

@@ -1,8 +1,8 @@
 /** What changes on the server, as it happens: the ids that were written make the queries that show them stale. */
 import { useSyncExternalStore } from "react";
+import { isStale, mayBringNames } from "@/core/liveScope";
 import { queryClient } from "./cache";
 import { ROOT } from "./client";
-import type { LinesRequest } from "./metrics";
 import { refreshRuns } from "./runs";
 
 export type LiveState = "connecting" | "live" | "lost";
@@ -14,8 +14,12 @@ let isWaiting = false;
 let touched = new Set<string>();
 let isAny = false;
 
-const AREAS = ["experiments", "models", "model", "versions", "history", "children"];
 const PAUSE_MS = 1500;
+/** The names of metrics, params and tags seldom change: between two requests for them is this time, or more if the answer takes its time. */
+const NAMES_PAUSE_MS = 5000;
+const NAMES_SHARE = 20;
+let namesDueAt = 0;
+let isNamesWaiting = false;
 
 function become(next: LiveState): void {
   if (state === next) return;
@@ -25,21 +29,33 @@ function become(next: LiveState): void {
 
 /** Bring up to date what shows something that was touched. What is not on a page is only made stale. */
 async function refresh(): Promise<void> {
-  const ids = touched;
-  const any = isAny;
+  const ids = isAny ? null : touched;
   touched = new Set();
   isAny = false;
-  const shows = (key: readonly unknown[]): boolean => {
-    if (AREAS.includes(String(key[0]))) return true;
-    if (key[0] === "run" || key[0] === "summaries") return any || ids.has(String(key[1]));
-    return key[0] === "lines" && (any || (key[1] as LinesRequest).runs.some((id) => ids.has(id)));
-  };
+  if (mayBringNames(ids)) refreshNames();
   await Promise.all([
-    refreshRuns(any ? null : ids),
-    queryClient.invalidateQueries({ predicate: ({ queryKey }) => shows(queryKey), refetchType: "active" }),
+    refreshRuns(ids),
+    queryClient.invalidateQueries({ predicate: ({ queryKey }) => isStale(queryKey, ids), refetchType: "active" }),
   ]).catch(() => undefined); // the pages show what failed
   isWaiting = false;
   if (touched.size > 0 || isAny) refreshSoon();
+}
+
+/** Ask for the names that runs have, now or as soon as the pause is over. An answer with the same names draws nothing again. */
+function refreshNames(): void {
+  if (isNamesWaiting) return;
+  isNamesWaiting = true;
+  setTimeout(
+    () => {
+      isNamesWaiting = false;
+      const start = Date.now();
+      namesDueAt = start + NAMES_PAUSE_MS;
+      void queryClient.invalidateQueries({ queryKey: ["keys"], refetchType: "active" }).then(() => {
+        namesDueAt = start + Math.max(NAMES_PAUSE_MS, NAMES_SHARE * (Date.now() - start));
+      });
+    },
+    Math.max(0, namesDueAt - Date.now()),
+  );
 }
 
 /** One refresh at a time, with a pause before each: a busy server is asked more slowly by itself. */
