@@ -189,6 +189,46 @@ def test_differences_between_runs_are_marked(page, world):
     expect(page.locator("tr:not([data-differs]) th[scope=row]", has_text="lr")).to_have_count(0)
 
 
+def test_metrics_that_differ_late_in_their_digits_are_told_apart(page, world):
+    runs = []
+    for number, value in enumerate((0.91234411, 0.91234389)):
+        run = world.client.create_run("0", run_name=f"close-{number}").info.run_id
+        world.client.log_metric(run, "acc", value)
+        world.client.log_metric(run, "void", float("nan"))
+        runs.append(run)
+    world.client.flush()
+    page.goto(f'/compare?runs=["{runs[0]}","{runs[1]}"]&only=true')
+    line = page.get_by_role("row").filter(has_text="acc (differs)")
+    expect(line.get_by_role("cell")).to_have_text(["0.9123441", "0.9123439"])
+    expect(line.get_by_role("cell").first).to_have_attribute("title", "0.91234411")
+    expect(page.get_by_role("row").filter(has_text="void")).to_have_count(0)
+
+
+def test_files_in_folders_are_compared(page, world):
+    runs = []
+    for word in ("hello", "bye"):
+        run = world.client.create_run("0", run_name=word).info.run_id
+        world.client.log_text(run, f"{word}\nsame\n", "logs/deep/train.txt")
+        runs.append(run)
+    page.goto(f'/compare?runs=["{runs[0]}","{runs[1]}"]&tab=artifacts')
+    files = page.get_by_role("navigation", name="Files")
+    files.get_by_role("button", name="logs").click()
+    files.get_by_role("button", name="deep").click()
+    files.get_by_role("button", name="train.txt").click()
+    expect(page.locator("[data-kind=gone]", has_text="hello")).to_be_visible()
+    expect(page.locator("[data-kind=new]", has_text="bye")).to_be_visible()
+    page.reload()
+    expect(page.locator("[data-kind=gone]", has_text="hello")).to_be_visible()
+
+
+def test_images_of_steps_are_compared(page, world):
+    compare(page, world, "&tab=artifacts")
+    files = page.get_by_role("navigation", name="Files")
+    files.get_by_role("button", name="images").click()
+    files.get_by_role("button", name="by step").click()
+    expect(page.get_by_role("img", name="sample at step 5")).to_be_visible()
+
+
 def test_curves_of_compared_runs_lie_over_each_other(page, world):
     compare(page, world, "&tab=charts")
     expect(page.get_by_role("img", name=re.compile("^loss, 2 curves"))).to_be_visible()

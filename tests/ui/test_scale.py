@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -125,3 +126,33 @@ def test_of_many_charts_those_are_made_that_come_into_view(page: Any, world: Wor
         page.locator("figure").last.scroll_into_view_if_needed()
         page.get_by_role("img", name="m199, 1 curve").wait_for()
     assert page.locator("figure .uplot").count() < 40
+
+
+def test_many_runs_are_compared_in_few_requests_and_those_left_out_are_counted(
+    page: Any, many: tuple[str, list[str]]
+) -> None:
+    runs = many[1][:203]
+    with requests_to(page, "/mlflow/runs/") as asked:
+        page.goto(f"/compare?runs={json.dumps(runs[:60])}")
+        expect(page.get_by_role("heading", name="Compare 60 runs")).to_be_visible()
+    assert len(asked) <= 2
+    expect(page.get_by_text("first 200 of")).to_have_count(0)
+    page.goto(f"/compare?runs={json.dumps(runs)}")
+    expect(page.get_by_role("heading", name="Compare 200 runs")).to_be_visible()
+    expect(page.get_by_text("first 200 of 203")).to_be_visible()
+    expect(page.get_by_role("link", name="many-199", exact=True)).to_have_count(1)
+
+
+def test_runs_of_several_experiments_are_compared_in_few_requests(
+    page: Any, world: World, many: tuple[str, list[str]]
+) -> None:
+    gone = world.client.create_experiment("gone")
+    lost = world.client.create_run(gone, START, run_name="lost").info.run_id
+    world.client.delete_experiment(gone)
+    runs = [*many[1][:10], *world.runs[:10], lost]
+    with requests_to(page, "/mlflow/runs/") as asked:
+        page.goto(f"/compare?runs={json.dumps(runs)}")
+        expect(page.get_by_role("heading", name="Compare 21 runs")).to_be_visible()
+    assert len(asked) <= 4
+    assert page.locator("thead a").all_inner_texts()[9:11] == ["many-9", "run-00"]
+    expect(page.get_by_role("link", name="lost")).to_be_visible()

@@ -6,6 +6,13 @@ import type { FileInfo, LoggedModel, RunId } from "./types";
 /** Where files are read from. */
 export type Place = { kind: "run"; id: RunId } | { kind: "model"; id: string };
 
+/** Folders first, then by name, numbers in it as numbers. */
+export const inOrder = (files: readonly FileInfo[]): FileInfo[] =>
+  [...files].sort(
+    (a, b) =>
+      Number(b.is_dir ?? false) - Number(a.is_dir ?? false) || a.path.localeCompare(b.path, "en", { numeric: true }),
+  );
+
 export const listing = (place: Place, path: string) =>
   queryOptions({
     queryKey: ["artifacts", place, path],
@@ -22,11 +29,7 @@ export const listing = (place: Place, path: string) =>
               { artifact_directory_path: path || undefined },
               signal,
             );
-      return [...(answer.files ?? [])].sort(
-        (a, b) =>
-          Number(b.is_dir ?? false) - Number(a.is_dir ?? false) ||
-          a.path.localeCompare(b.path, "en", { numeric: true }),
-      );
+      return inOrder(answer.files ?? []);
     },
   });
 

@@ -1,5 +1,5 @@
 /** Runs side by side: what differs is marked. */
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useMemo } from "react";
 import { MetricCharts } from "@/components/charts/MetricCharts";
@@ -8,23 +8,28 @@ import { Empty, Skeleton, Status, Time, Trail } from "@/components/parts";
 import { Tabs } from "@/components/Tabs";
 import { text, texts, useAddress } from "@/core/address";
 import { durationOf, isSystemTag, type Row, toRow } from "@/core/columns";
+import { type Compared, comparedAll, MOST_COMPARED } from "@/core/compare";
 import { diffLines } from "@/core/diff";
 import { formatDuration, formatNumber } from "@/core/format";
 import { type Shown, shownOf } from "@/core/palette";
+import filesStyles from "@/pages/run/Artifacts.module.css";
+import { FileTree, IMAGES, useListings } from "@/pages/run/FileTree";
+import { ImageSteps } from "@/pages/run/ImageSteps";
 import { Preview } from "@/pages/run/Preview";
-import { content, listing } from "@/queries/artifacts";
-import { run as runOf } from "@/queries/runs";
+import { content, type Place } from "@/queries/artifacts";
+import { runsById } from "@/queries/runs";
 import styles from "./ComparePage.module.css";
+
+/** Runs whose files are listed: each costs a request for every folder. */
+const MOST_WITH_FILES = 50;
 
 export default function ComparePage() {
   const [address, change] = useAddress();
-  const ids = texts(address.runs).slice(0, 50);
-  const found = useQueries({ queries: ids.map((id) => runOf(id)) });
-  const failed = found.find((each) => each.error && !each.data);
-  const isReady = found.every((each) => each.data);
-  const stamp = found.map((each) => each.dataUpdatedAt).join();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the stamp says when the runs changed
-  const rows = useMemo(() => found.flatMap((each) => (each.data ? [toRow(each.data)] : [])), [stamp]);
+  const named = [...new Set(texts(address.runs))];
+  const ids = named.slice(0, MOST_COMPARED);
+  const chosen = Math.max(named.length, Number(address.of) || 0);
+  const { data, error, refetch } = useQuery(runsById(ids));
+  const rows = useMemo(() => data?.map(toRow) ?? [], [data]);
   const shown = useMemo(() => shownOf(rows), [rows]);
   if (ids.length === 0)
     return (
@@ -35,14 +40,19 @@ export default function ComparePage() {
         </Empty>
       </>
     );
-  if (failed) return <ErrorView error={failed.error} reset={() => void failed.refetch()} />;
-  if (!isReady) return <Skeleton rows={10} />;
+  if (error && !data) return <ErrorView error={error} reset={() => void refetch()} />;
+  if (!data) return <Skeleton rows={10} />;
   const tab = text(address.tab, "table");
   return (
     <div className="filled-page">
       <Trail parts={[{ label: "Experiments", link: { to: "/" } }, { label: `Compare ${rows.length} runs` }]} />
       <div className={styles.head}>
         <h1>Compare {rows.length} runs</h1>
+        {chosen > ids.length && (
+          <span role="status">
+            first {ids.length} of {formatNumber(chosen)}
+          </span>
+        )}
         <label>
           <input
             type="checkbox"
@@ -81,8 +91,6 @@ function Charts({ rows, runs }: { rows: readonly Row[]; runs: readonly Shown[] }
   );
 }
 
-type LineOf = { key: string; cells: (string | undefined)[]; best?: number };
-
 function Values({
   rows,
   shown,
@@ -92,17 +100,6 @@ function Values({
   shown: readonly Shown[];
   onlyDifferent: boolean;
 }) {
-  const lines = (
-    of: (row: Row) => Record<string, string | number>,
-    keep: (key: string) => boolean = () => true,
-  ): LineOf[] =>
-    [...new Set(rows.flatMap((row) => Object.keys(of(row))))]
-      .filter(keep)
-      .sort()
-      .map((key) => ({
-        key,
-        cells: rows.map((row) => (key in of(row) ? show(of(row)[key] as string | number) : undefined)),
-      }));
   return (
     <div className={styles.scroll}>
       <table className={`table ${styles.table}`}>
@@ -125,29 +122,28 @@ function Values({
             <Line name="Started" cells={rows.map((row) => <Time key={row.id} at={row.run.info.start_time} />)} />
             <Line name="Duration" cells={rows.map((row) => formatDuration(durationOf(row.run)))} />
           </Part>
-          <Group title="Params" lines={lines((row) => row.params)} onlyDifferent={onlyDifferent} count={rows.length} />
-          <Group
-            title="Metrics"
-            lines={lines((row) => row.metrics)}
-            onlyDifferent={onlyDifferent}
-            count={rows.length}
-          />
-          <Group
-            title="Tags"
-            lines={lines(
-              (row) => row.tags,
-              (key) => !isSystemTag(key),
-            )}
-            onlyDifferent={onlyDifferent}
-            count={rows.length}
-          />
+          {GROUPS.map(({ title, of }) => (
+            <Group
+              key={title}
+              title={title}
+              lines={comparedAll(rows, of)}
+              onlyDifferent={onlyDifferent}
+              count={rows.length}
+            />
+          ))}
         </tbody>
       </table>
     </div>
   );
 }
 
-const show = (value: string | number): string => (typeof value === "number" ? formatNumber(value) : value);
+const ownTags = (row: Row) => Object.fromEntries(Object.entries(row.tags).filter(([key]) => !isSystemTag(key)));
+
+const GROUPS: { title: string; of: (row: Row) => Record<string, string | number> }[] = [
+  { title: "Params", of: (row) => row.params },
+  { title: "Metrics", of: (row) => row.metrics },
+  { title: "Tags", of: ownTags },
+];
 
 function Group({
   title,
@@ -156,18 +152,22 @@ function Group({
   count,
 }: {
   title: string;
-  lines: LineOf[];
+  lines: readonly Compared[];
   onlyDifferent: boolean;
   count: number;
 }) {
-  const shown = lines
-    .map((line) => ({ ...line, differs: new Set(line.cells).size > 1 }))
-    .filter((line) => line.differs || !onlyDifferent);
+  const shown = lines.filter((line) => line.differs || !onlyDifferent);
   if (shown.length === 0) return null;
   return (
     <Part title={title} count={count}>
       {shown.map((line) => (
-        <Line key={line.key} name={line.key} cells={line.cells.map((cell) => cell ?? "–")} differs={line.differs} />
+        <Line
+          key={line.key}
+          name={line.key}
+          cells={line.cells.map((cell) => cell?.text ?? "–")}
+          titles={line.cells.map((cell) => cell?.exact)}
+          differs={line.differs}
+        />
       ))}
     </Part>
   );
@@ -186,7 +186,17 @@ function Part({ title, count, children }: { title: string; count: number; childr
   );
 }
 
-function Line({ name, cells, differs }: { name: string; cells: ReactNode[]; differs?: boolean }) {
+function Line({
+  name,
+  cells,
+  titles,
+  differs,
+}: {
+  name: string;
+  cells: readonly ReactNode[];
+  titles?: readonly (string | undefined)[];
+  differs?: boolean;
+}) {
   return (
     <tr data-differs={differs || undefined}>
       <th scope="row" title={name}>
@@ -195,7 +205,7 @@ function Line({ name, cells, differs }: { name: string; cells: ReactNode[]; diff
       </th>
       {cells.map((cell, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: one cell for each run, in their order
-        <td key={at} title={typeof cell === "string" ? cell : undefined}>
+        <td key={at} title={titles?.[at]}>
           {cell}
         </td>
       ))}
@@ -206,41 +216,59 @@ function Line({ name, cells, differs }: { name: string; cells: ReactNode[]; diff
 const PICTURE = /\.(png|jpe?g|gif|webp|svg)$/i;
 const TEXT = /\.(txt|md|json|ya?ml|csv|py|log|toml)$|(^|\/)MLmodel$/i;
 
+const folderOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+
 /** A file that several runs have, next to each other; texts of two runs as a difference. */
-function Files({ rows }: { rows: readonly Row[] }) {
+function Files({ rows: all }: { rows: readonly Row[] }) {
   const [address, change] = useAddress();
-  const listings = useQueries({ queries: rows.map((row) => listing({ kind: "run", id: row.id }, "")) });
-  const names = [
-    ...new Set(listings.flatMap((each) => (each.data ?? []).filter((file) => !file.is_dir).map((file) => file.path))),
-  ].sort();
+  const rows = all.slice(0, MOST_WITH_FILES);
+  const places = rows.map((row): Place => ({ kind: "run", id: row.id }));
+  const { files, isPending } = useListings(places, "");
+  const names = files.filter((file) => !file.is_dir).map((file) => file.path);
   const path = text(address.path) || names.find((name) => PICTURE.test(name)) || names[0] || "";
-  if (listings.some((each) => each.isPending)) return <Skeleton />;
-  if (names.length === 0) return <Empty title="These runs have no files at their top" />;
-  const shown = rows.filter((_, at) => listings[at]?.data?.some((file) => file.path === path));
+  if (isPending) return <Skeleton />;
+  if (files.length === 0) return <Empty title="These runs have no files" />;
   return (
-    <div className={styles.scroll}>
-      <div className={styles.pick}>
-        <label>
-          File{" "}
-          <select className="input" value={path} onChange={(event) => change({ path: event.target.value })}>
-            {names.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
-      </div>
-      {TEXT.test(path) && shown.length === 2 ? (
-        <Difference left={shown[0] as Row} right={shown[1] as Row} path={path} />
-      ) : (
-        <div className={styles.pictures}>
-          {shown.map((row) => (
-            <section key={row.id} className="card" aria-label={row.name}>
-              <h2>{row.name}</h2>
-              <Preview place={{ kind: "run", id: row.id }} path={path} size={undefined} />
-            </section>
-          ))}
+    <div className={styles.browse}>
+      <div className={filesStyles.all}>
+        <nav className={filesStyles.tree} aria-label="Files">
+          {all.length > rows.length && <p className="muted">Files of the first {rows.length} runs</p>}
+          <FileTree places={places} files={files} chosen={path} choose={(file) => change({ path: file.path })} />
+        </nav>
+        <div className={styles.files}>
+          {path ? (
+            <SideBySide key={path} rows={rows} path={path} />
+          ) : (
+            <p className="muted">Choose a file to compare it.</p>
+          )}
         </div>
-      )}
+      </div>
+    </div>
+  );
+}
+
+/** What the runs have at a path. */
+function SideBySide({ rows, path }: { rows: readonly Row[]; path: string }) {
+  const places = rows.map((row): Place => ({ kind: "run", id: row.id }));
+  const { listings, isPending } = useListings(places, folderOf(path));
+  if (isPending) return <Skeleton />;
+  const isOfSteps = path === IMAGES;
+  const shown = rows.filter((_, at) => listings[at]?.some((file) => isOfSteps || file.path === path));
+  if (shown.length === 0) return <p className="muted">None of these runs has {path}.</p>;
+  if (TEXT.test(path) && shown.length === 2)
+    return <Difference left={shown[0] as Row} right={shown[1] as Row} path={path} />;
+  return (
+    <div className={styles.pictures}>
+      {shown.map((row) => (
+        <section key={row.id} className="card" aria-label={row.name}>
+          <h2>{row.name}</h2>
+          {isOfSteps ? (
+            <ImageSteps place={{ kind: "run", id: row.id }} />
+          ) : (
+            <Preview place={{ kind: "run", id: row.id }} path={path} size={undefined} />
+          )}
+        </section>
+      ))}
     </div>
   );
 }

@@ -2,7 +2,7 @@
 import { useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { toRow } from "@/core/columns";
-import { formatNumber } from "@/core/format";
+import { comparedAll } from "@/core/compare";
 import { run as runOf } from "@/queries/runs";
 import type { ModelVersion } from "@/queries/types";
 import styles from "./Models.module.css";
@@ -14,22 +14,17 @@ export function CompareVersions({ versions }: { versions: readonly ModelVersion[
     const found = runs[withRuns.indexOf(version)]?.data;
     return found ? toRow(found) : undefined;
   });
-  const part = (title: string, of: (at: number) => Record<string, string | number>) => {
-    const keys = [...new Set(versions.flatMap((_, at) => Object.keys(of(at))))].sort();
-    return keys.map((key) => (
-      <tr key={`${title} ${key}`}>
-        <th scope="row">{key}</th>
-        {versions.map((version, at) => {
-          const value = of(at)[key];
-          return (
-            <td key={version.version}>
-              {value === undefined ? "–" : typeof value === "number" ? formatNumber(value) : value}
-            </td>
-          );
-        })}
+  const part = (title: string, of: (at: number) => Record<string, string | number>) =>
+    comparedAll([...versions.keys()], of).map((line) => (
+      <tr key={`${title} ${line.key}`}>
+        <th scope="row">{line.key}</th>
+        {versions.map((version, at) => (
+          <td key={version.version} title={line.cells[at]?.exact}>
+            {line.cells[at]?.text ?? "–"}
+          </td>
+        ))}
       </tr>
     ));
-  };
   return (
     <div className={`sideways ${styles.values}`}>
       <table className="table">
