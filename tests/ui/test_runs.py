@@ -165,7 +165,10 @@ def test_selected_runs_are_exported_as_csv_and_json(page, table):
     assert len(lines) == 3
     with page.expect_download() as download:
         page.get_by_role("button", name="JSON").click()
-    assert {row["name"] for row in json.loads(Path(download.value.path()).read_text())} == {"run-05", "run-06"}
+    rows = json.loads(Path(download.value.path()).read_text())
+    assert {row["name"] for row in rows} == {"run-05", "run-06"}
+    assert list(rows[0])[:3] == ["run_id", "name", "status"]
+    assert all(0 < row["metrics.loss"] < 1 for row in rows)
 
 
 def test_selected_runs_are_exported_as_parquet(page, world, table):
@@ -187,6 +190,55 @@ def test_the_keyboard_moves_selects_and_compares(page, table):
     for key in ("j", "j", "x", "j", "x", "c"):
         page.keyboard.press(key)
     page.wait_for_url(re.compile("/compare"))
+    expect(page.get_by_role("heading", name="Compare 2 runs")).to_be_visible()
+
+
+def test_a_selection_comes_back_with_the_address_and_without_a_step_in_the_history(page, world, table):
+    page.goto("/models")
+    page.goto(f"/experiments/{world.experiment}?group=parent")
+    table.get_by_label("Select run-05").check()
+    table.get_by_label("Select run-06").check()
+    table.get_by_role("button", name="Runs below parent").click()
+    page.wait_for_function("location.search.includes('turned')")
+    page.reload()
+    expect(page.get_by_role("toolbar", name="2 runs selected")).to_be_visible()
+    expect(table.get_by_label("Select run-05")).to_be_checked()
+    expect(table.get_by_text("parent", exact=True)).to_be_visible()
+    expect(table.get_by_text("child-0")).to_have_count(0)
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("!location.search.includes('selected')")
+    page.go_back()
+    page.wait_for_url(re.compile("/models$"))
+
+
+def test_back_brings_the_selection_of_that_time(page, world, table):
+    table.get_by_label("Select run-05").check()
+    page.wait_for_function("location.search.includes('selected')")
+    page.get_by_role("link", name="Notes").click()
+    page.get_by_role("link", name="Table").click()
+    table.get_by_label("Select run-06").check()
+    expect(page.get_by_role("toolbar", name="2 runs selected")).to_be_visible()
+    page.wait_for_function("(id) => location.search.includes(id)", arg=world.runs[6])
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_role("toolbar", name="1 run selected")).to_be_visible()
+
+
+def test_what_a_filter_hides_is_neither_counted_nor_compared(page, table):
+    def filter_by(model):
+        page.get_by_label("Filter runs").fill(f"params.model = '{model}'")
+        page.keyboard.press("Enter")
+
+    for number in ("05", "07", "06"):
+        table.get_by_label(f"Select run-{number}").check()
+    filter_by("none")
+    expect(page.get_by_text("No run matches the filter.")).to_be_visible()
+    expect(page.get_by_role("toolbar", name=re.compile("selected"))).to_have_count(0)
+    filter_by("cnn")
+    bar = page.get_by_role("toolbar", name="2 runs selected")
+    expect(bar).to_contain_text("1 more not in the table")
+    page.get_by_label("Filter runs").blur()
+    page.keyboard.press("c")
     expect(page.get_by_role("heading", name="Compare 2 runs")).to_be_visible()
 
 

@@ -131,7 +131,7 @@ def test_of_many_charts_those_are_made_that_come_into_view(page: Any, world: Wor
 def test_many_runs_are_compared_in_few_requests_and_those_left_out_are_counted(
     page: Any, many: tuple[str, list[str]]
 ) -> None:
-    runs = many[1][:203]
+    experiment, runs = many[0], many[1][:203]
     with requests_to(page, "/mlflow/runs/") as asked:
         page.goto(f"/compare?runs={json.dumps(runs[:60])}")
         expect(page.get_by_role("heading", name="Compare 60 runs")).to_be_visible()
@@ -141,6 +141,12 @@ def test_many_runs_are_compared_in_few_requests_and_those_left_out_are_counted(
     expect(page.get_by_role("heading", name="Compare 200 runs")).to_be_visible()
     expect(page.get_by_text("first 200 of 203")).to_be_visible()
     expect(page.get_by_role("link", name="many-199", exact=True)).to_have_count(1)
+    page.goto(f"/experiments/{experiment}")
+    page.get_by_role("link", name=f"many-{RUNS - 1}", exact=True).wait_for()
+    _scroll_to_end(page, "many-0")
+    page.get_by_label("Select all loaded runs").check()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_text(f"first 200 of {RUNS}")).to_be_visible()
 
 
 def test_runs_of_several_experiments_are_compared_in_few_requests(

@@ -145,15 +145,31 @@ export const fileColumns = (ids: readonly ColumnId[]): { id: ColumnId; name: str
     .map((id) => ({ id, name: id[1] === "." ? `${LONG[id[0] as keyof typeof LONG]}.${id.slice(2)}` : id })),
 ];
 
-/** A CSV file of rows; cells that a spreadsheet would run are quoted as text. */
+const NUMBER = /^[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity|nan)$/i;
+
+/** A CSV file of rows; cells that a spreadsheet would run are quoted as text, numbers are not. */
 export function rowsToCsv(rows: readonly Row[], ids: readonly ColumnId[]): string {
   const quote = (value: string | number | null) => {
     if (value === null) return "";
     if (typeof value === "number") return String(value);
-    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    const text = /^[=+\-@\t\r]/.test(value) && !NUMBER.test(value) ? `'${value}` : value;
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const columns = fileColumns(ids);
   const cells = (row: Row) => columns.map(({ id }) => quote(valueIn(row, id))).join(",");
   return [columns.map(({ name }) => quote(name)).join(","), ...rows.map(cells), ""].join("\n");
+}
+
+/** A JSON file of rows, under the names of the CSV file; what JSON has no number for is text: "NaN", "Infinity", "-Infinity". */
+export function rowsToJson(rows: readonly Row[], ids: readonly ColumnId[]): string {
+  const columns = fileColumns(ids);
+  const value = (row: Row, id: ColumnId) => {
+    const found = valueIn(row, id);
+    return typeof found === "number" && !Number.isFinite(found) ? String(found) : found;
+  };
+  return JSON.stringify(
+    rows.map((row) => Object.fromEntries(columns.map(({ id, name }) => [name, value(row, id)]))),
+    null,
+    2,
+  );
 }

@@ -3,8 +3,10 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Dialog, TextField } from "@/components/Dialog";
 import { act } from "@/components/Toasts";
-import { type ColumnId, type Row, rowsToCsv, valueIn } from "@/core/columns";
+import { type ColumnId, type Row, rowsToCsv, rowsToJson } from "@/core/columns";
+import { comparisonOf } from "@/core/compare";
 import { saveAs } from "@/core/download";
+import { formatNumber } from "@/core/format";
 import { COLOR_TAG, PALETTE } from "@/core/palette";
 import { deleteRuns, restoreRuns, tagRuns, untagRuns } from "@/queries/runs";
 import { STAR } from "@/queries/types";
@@ -14,10 +16,13 @@ type Asked = "" | "delete" | "tag" | "color";
 
 export function SelectionBar({
   rows,
+  others,
   columns,
   clear,
 }: {
   rows: readonly Row[];
+  /** How many more are selected that the table does not show. */
+  others: number;
   columns: readonly ColumnId[];
   clear: () => void;
 }) {
@@ -29,11 +34,16 @@ export function SelectionBar({
   return (
     <div className={styles.bar} role="toolbar" aria-label={`${many} selected`}>
       <b>{many} selected</b>
+      {others > 0 && (
+        <span className="muted" title="The filter hides them, or they are not loaded: nothing here is done to them.">
+          {formatNumber(others)} more not in the table
+        </span>
+      )}
       <button
         type="button"
         className="button"
         disabled={rows.length < 2}
-        onClick={() => void navigate({ to: "/compare", search: { runs: ids } })}
+        onClick={() => void navigate({ to: "/compare", search: comparisonOf(ids) })}
       >
         Compare
       </button>
@@ -61,7 +71,7 @@ export function SelectionBar({
       <button
         type="button"
         className="button"
-        onClick={() => saveAs("runs.json", asJson(rows, columns), "application/json")}
+        onClick={() => saveAs("runs.json", rowsToJson(rows, columns), "application/json")}
       >
         JSON
       </button>
@@ -130,14 +140,6 @@ const untagColors = (rows: readonly Row[]) =>
     rows.filter((row) => COLOR_TAG in row.tags).map((row) => row.id),
     COLOR_TAG,
   );
-
-function asJson(rows: readonly Row[], columns: readonly ColumnId[]): string {
-  return JSON.stringify(
-    rows.map((row) => Object.fromEntries([["run_id", row.id], ...columns.map((id) => [id, valueIn(row, id)])])),
-    null,
-    2,
-  );
-}
 
 function TagDialog({ ids, many, close }: { ids: readonly string[]; many: string; close: () => void }) {
   const [key, setKey] = useState("");

@@ -9,7 +9,8 @@ import { Notes } from "@/components/Notes";
 import { Empty, Skeleton, Trail } from "@/components/parts";
 import { Tabs } from "@/components/Tabs";
 import { text, useAddress } from "@/core/address";
-import { allColumns, ownMetrics } from "@/core/columns";
+import { allColumns, ownMetrics, type Row } from "@/core/columns";
+import { comparisonOf } from "@/core/compare";
 import { formatNumber } from "@/core/format";
 import { linesOf } from "@/core/grouping";
 import { toggled } from "@/core/sets";
@@ -21,7 +22,7 @@ import { FilterBox } from "./FilterBox";
 import { RunList } from "./RunList";
 import { RunTable, useCursor } from "./RunTable";
 import { SelectionBar } from "./SelectionBar";
-import { MOST_GROUPED, useColumns, useDefaultView, useDrawn, useRuns } from "./state";
+import { MOST_GROUPED, useColumns, useDefaultView, useDrawn, useKeptIds, useRuns } from "./state";
 import { ColumnsButton, GroupSelect, ViewsMenu } from "./TableControls";
 import styles from "./Workspace.module.css";
 
@@ -42,9 +43,11 @@ export function Workspace({
   const group = text(address.group);
   const { search, keys, rows: loaded, total, filterError, error, more, refetch } = useRuns(ids, group !== "");
   const rows = useMemo(() => loaded ?? [], [loaded]);
-  const [turned, setTurned] = useState<ReadonlySet<string>>(new Set());
+  const [turned, setTurned] = useKeptIds("turned");
   const lines = useMemo(() => linesOf(rows, group, turned), [rows, group, turned]);
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [selected, setSelected] = useKeptIds("selected");
+  // What is done is done to runs that are seen: a filter takes those it hides out of it, and gives them back when it goes.
+  const chosen = useMemo(() => rows.filter((row) => selected.has(row.id)), [rows, selected]);
   const [at, move] = useCursor(lines);
   const metrics = useMemo(() => ownMetrics(keys), [keys]);
   const table = useColumns(keys, ids.length > 1);
@@ -52,7 +55,7 @@ export function Workspace({
   const [lifted, setLifted] = useState<string>();
   useRunCommands({
     at,
-    selected,
+    chosen,
     move,
     select: (id) => setSelected(toggled(selected, id)),
     draw: drawn.toggle,
@@ -102,9 +105,10 @@ export function Workspace({
       );
     return (
       <div className={styles.table}>
-        {selected.size > 0 && (
+        {chosen.length > 0 && (
           <SelectionBar
-            rows={rows.filter((row) => selected.has(row.id))}
+            rows={chosen}
+            others={selected.size - chosen.length}
             columns={table.columns}
             clear={() => setSelected(new Set())}
           />
@@ -183,12 +187,12 @@ const metricOf = (order: string) => /^metrics\.`(.+)` /.exec(order)?.[1];
 /** What the keyboard does with runs. */
 function useRunCommands(props: {
   at: string;
-  selected: ReadonlySet<string>;
+  chosen: readonly Row[];
   move: (step: number) => void;
   select: (id: string) => void;
   draw: (id: string) => void;
 }): void {
-  const { at, selected, move, select, draw } = props;
+  const { at, chosen, move, select, draw } = props;
   const navigate = useNavigate();
   useCommands([
     { id: "filter", label: "Filter runs", keys: "/", run: () => document.getElementById("filter")?.focus() },
@@ -206,7 +210,8 @@ function useRunCommands(props: {
       id: "compare",
       label: "Compare the selected runs",
       keys: "c",
-      run: () => selected.size > 1 && void navigate({ to: "/compare", search: { runs: [...selected] } }),
+      run: () =>
+        chosen.length > 1 && void navigate({ to: "/compare", search: comparisonOf(chosen.map((row) => row.id)) }),
     },
   ]);
 }

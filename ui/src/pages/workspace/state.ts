@@ -1,6 +1,6 @@
 /** What a workspace shows: the runs of a search, their table and which are drawn, as the address says. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { texts, useAddress } from "@/core/address";
 import { type ColumnId, defaultColumns, type Row, textOf, toRow } from "@/core/columns";
 import { type Layout, layoutOf, movedTo } from "@/core/layout";
@@ -152,4 +152,33 @@ export function useDefaultView(views: readonly View[]): void {
     const view = views.find((each) => each.isDefault);
     if (view && Object.keys(address).length === 0) change(view.search, { replace: true });
   }, [views, address, change]);
+}
+
+/** Ids kept in the address: beyond that many it would be too long for servers, and they are kept by the page alone. */
+const MOST_KEPT = 200;
+
+/** A set of ids that a reload and a sent address bring back.
+ *
+ * The page has its own copy, since the address follows a moment later and keys are faster. An address that this did not write (back,
+ * forward, a link) is taken over.
+ */
+export function useKeptIds(name: string): [ReadonlySet<string>, (ids: ReadonlySet<string>) => void] {
+  const [address, change] = useAddress();
+  const kept = texts(address[name]);
+  const stamp = JSON.stringify(kept);
+  const [ids, setIds] = useState<ReadonlySet<string>>(() => new Set(kept));
+  const written = useRef([stamp]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the ids by content
+  useEffect(() => {
+    const at = written.current.indexOf(stamp);
+    if (at < 0) setIds(new Set(kept));
+    written.current = at < 0 ? [stamp] : written.current.slice(at);
+  }, [stamp]);
+  const keep = (next: ReadonlySet<string>) => {
+    const short = next.size <= MOST_KEPT ? [...next] : [];
+    written.current.push(JSON.stringify(short));
+    setIds(next);
+    change({ [name]: short }, { replace: true });
+  };
+  return [ids, keep];
 }
