@@ -153,6 +153,37 @@ def test_files_are_opened_from_the_tree_and_downloaded_as_zip(page, world):
     assert "model/MLmodel" in archive.namelist()
 
 
+def test_json_is_shown_with_the_digits_that_were_written(page, world):
+    run = world.client.create_run("0", run_name="digits").info.run_id
+    world.client.log_text(run, '{"id":12345678901234567890,"x":1.0}', "digits.json")
+    world.client.log_text(run, '{"columns":["id"],"data":[[12345678901234567890]]}', "rows.json")
+    page.goto(f"/runs/{run}?tab=artifacts&path=digits.json")
+    expect(page.locator("main pre")).to_have_text('{\n  "id": 12345678901234567890,\n  "x": 1.0\n}')
+    page.goto(f"/runs/{run}?tab=artifacts&path=rows.json")
+    expect(page.get_by_role("cell", name="12345678901234567890")).to_be_visible()
+
+
+def test_a_models_card_has_code_that_runs_and_the_example_of_its_input(page, world):
+    run = world.client.create_run("0", run_name="with a model").info.run_id
+    made = {
+        "flavors": {"python_function": {"loader_module": "mlflow.sklearn"}},
+        "saved_input_example_info": {"artifact_path": "input_example.json", "type": "dataframe"},
+    }
+    world.client.log_dict(run, made, "deep/model/MLmodel")
+    world.client.log_text(run, '{"columns": ["age"], "data": [[41.0]]}', "deep/model/input_example.json")
+    page.goto(f"/runs/{run}?tab=artifacts&path=deep/model/MLmodel")
+    card = page.get_by_role("region", name="Model", exact=True)
+    expect(card).to_contain_text(f'load_model("runs:/{run}/deep/model")')
+    expect(card).to_contain_text(f'models serve -m "runs:/{run}/deep/model"')
+    expect(card.get_by_role("region", name="Input example").get_by_role("cell", name="41.0")).to_be_visible()
+    expect(card).not_to_contain_text("UTC")
+    world.client.create_registered_model("carded")
+    world.client.create_model_version("carded", f"{world.client.get_run(run).info.artifact_uri}/deep/model", run)
+    page.goto("/models/carded/1")
+    expect(card).to_contain_text('load_model("models:/carded/1")')
+    expect(card.get_by_role("region", name="Input example").get_by_role("cell", name="41.0")).to_be_visible()
+
+
 def test_images_of_steps_have_a_slider(page, world):
     page.goto(f"/runs/{world.runs[0]}?tab=artifacts")
     page.get_by_role("button", name="images").click()

@@ -54,12 +54,16 @@ export const pageUrl = (place: Place, path: string): string =>
 
 export const MAX_PREVIEW = 4 << 20;
 
-/** The bytes of a file, at most `limit` of them. */
-export const content = (place: Place, path: string, limit = MAX_PREVIEW) =>
+/** The address of a file of a model version. */
+export const versionFileUrl = (name: string, version: string, path: string): string =>
+  `${ROOT}/model-versions/get-artifact${queryString({ name, version, path })}`;
+
+/** The bytes at the address of a file, at most `limit` of them. */
+export const bytesAt = (url: string, limit = MAX_PREVIEW) =>
   queryOptions({
-    queryKey: ["file", place, path, limit],
+    queryKey: ["file", url, limit],
     queryFn: async ({ signal }): Promise<ArrayBuffer> => {
-      const answer = await fetch(fileUrl(place, path), { headers: { Range: `bytes=0-${limit - 1}` }, signal });
+      const answer = await fetch(url, { headers: { Range: `bytes=0-${limit - 1}` }, signal });
       if (answer.status === 416) return new ArrayBuffer(0);
       if (!answer.ok)
         throw new ServerError(answer.status, "FILE", `The file could not be read (status ${answer.status}).`);
@@ -67,6 +71,8 @@ export const content = (place: Place, path: string, limit = MAX_PREVIEW) =>
     },
     staleTime: 60_000,
   });
+
+export const content = (place: Place, path: string, limit = MAX_PREVIEW) => bytesAt(fileUrl(place, path), limit);
 
 export const loggedModel = (id: string) =>
   queryOptions({

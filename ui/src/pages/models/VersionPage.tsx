@@ -7,7 +7,7 @@ import { Notes } from "@/components/Notes";
 import { Code, CopyButton, KeyValues, Skeleton, Status, Time, Trail } from "@/components/parts";
 import { formatNumber } from "@/core/format";
 import { ModelCard } from "@/pages/run/ModelCard";
-import { ROOT } from "@/queries/client";
+import { versionFileUrl } from "@/queries/artifacts";
 import { describeVersion, version as versionOf } from "@/queries/registry";
 import { run as runOf } from "@/queries/runs";
 import { asMap, numberOf } from "@/queries/types";
@@ -23,8 +23,7 @@ export default function VersionPage() {
   const { data: mlmodel } = useQuery({
     queryKey: ["version-mlmodel", name, number],
     queryFn: async ({ signal }) => {
-      const query = new URLSearchParams({ name, version: number, path: "MLmodel" });
-      const answer = await fetch(`${ROOT}/model-versions/get-artifact?${query}`, { signal });
+      const answer = await fetch(versionFileUrl(name, number, "MLmodel"), { signal });
       return answer.ok ? answer.text() : "";
     },
   });
@@ -109,7 +108,7 @@ export default function VersionPage() {
           )}
         </section>
         <div className={styles.stack}>
-          {mlmodel && <ModelCard text={mlmodel} place={{ kind: "run", id: version.run_id ?? "" }} />}
+          {mlmodel && <ModelCard text={mlmodel} uri={uri} urlOf={(file) => versionFileUrl(name, number, file)} />}
           <section className={`card ${styles.box}`} aria-label="Use">
             <h2>Use this version</h2>
             <Code>{[`model = millstream.pyfunc.load_model("${uri}")`, "model.predict(inputs)"].join("\n")}</Code>

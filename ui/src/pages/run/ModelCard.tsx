@@ -1,10 +1,12 @@
-/** An MLmodel file as a card: flavors, signature, and the lines that load and serve it. */
+/** An MLmodel file as a card: flavors, signature, input example, and the lines that load and serve it. */
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { parse } from "yaml";
 import { Code, KeyValues } from "@/components/parts";
 import { formatBytes } from "@/core/format";
-import type { Place } from "@/queries/artifacts";
+import { bytesAt } from "@/queries/artifacts";
 import styles from "./Artifacts.module.css";
+import { Json } from "./Texts";
 
 interface Spec {
   name?: string;
@@ -20,9 +22,17 @@ interface MlModel {
   utc_time_created?: string;
   mlflow_version?: string;
   model_size_bytes?: number;
+  saved_input_example_info?: { artifact_path?: unknown };
 }
 
-export function ModelCard({ text, place }: { text: string; place: Place }) {
+/** More of an input example is not shown. */
+const MAX_EXAMPLE = 1 << 20;
+
+/**
+ * @param uri what a client calls the model.
+ * @param urlOf the address of a file in the model's folder.
+ */
+export function ModelCard({ text, uri, urlOf }: { text: string; uri: string; urlOf: (file: string) => string }) {
   const model = useMemo(() => {
     try {
       return parse(text, { schema: "core", maxAliasCount: 20 }) as MlModel;
@@ -33,18 +43,22 @@ export function ModelCard({ text, place }: { text: string; place: Place }) {
   if (!model || typeof model !== "object") return null;
   const flavors = Object.keys(model.flavors ?? {});
   const native = flavors.find((name) => name !== "python_function");
-  const uri = place.kind === "model" ? `models:/${place.id}` : `runs:/${place.id}/<folder of the model>`;
+  const made = model.utc_time_created ? `${String(model.utc_time_created).replace(/\.\d+$/, "")} UTC` : "";
+  const example = model.saved_input_example_info?.artifact_path;
   return (
     <section className={`card ${styles.card}`} aria-label="Model">
       <h2>Model</h2>
       <KeyValues
         rows={[
           ["Flavors", flavors.join(", ") || "none"],
-          ["Made", `${String(model.utc_time_created ?? "–").replace(/\.\d+$/, "")} UTC`],
-          ["Size", formatBytes(model.model_size_bytes)],
+          ...(made ? [["Made", made] as [string, string]] : []),
+          ...(model.model_size_bytes === undefined
+            ? []
+            : [["Size", formatBytes(model.model_size_bytes)] as [string, string]]),
         ]}
       />
       <Signature model={model} />
+      {typeof example === "string" && <Example url={urlOf(example)} />}
       <Code>
         {[
           "import millstream",
@@ -54,6 +68,19 @@ export function ModelCard({ text, place }: { text: string; place: Place }) {
         ].join("\n")}
       </Code>
       <Code>{`millstream models serve -m "${uri}" --port 5001`}</Code>
+    </section>
+  );
+}
+
+/** The input that was saved with the model; nothing if it is no longer there. */
+function Example({ url }: { url: string }) {
+  const { data } = useQuery({ ...bytesAt(url, MAX_EXAMPLE), retry: false });
+  if (!data) return null;
+  const text = new TextDecoder("utf-8", { fatal: false }).decode(data);
+  return (
+    <section className={styles.example} aria-label="Input example">
+      <h2>Input example</h2>
+      <Json text={text} isWhole={data.byteLength < MAX_EXAMPLE} />
     </section>
   );
 }

@@ -1,15 +1,16 @@
 /** What is in a file. Nothing in it runs in this page: text is text, HTML and SVG stand in a sandboxed frame of no origin. */
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
 import { Markdown } from "@/components/Markdown";
 import { Skeleton } from "@/components/parts";
 import { formatBytes } from "@/core/format";
-import { parseCsv, type Table, tableOfJson } from "@/core/tables";
+import { parseCsv, type Table } from "@/core/tables";
 import { content, fileUrl, MAX_PREVIEW, type Place, pageUrl } from "@/queries/artifacts";
 import styles from "./Artifacts.module.css";
 import { ModelCard } from "./ModelCard";
+import { Json, Rows, Text } from "./Texts";
 
 type Kind =
   | "image"
@@ -192,7 +193,11 @@ function body(kind: Kind, data: ArrayBuffer, path: string, isWhole: boolean, pla
     case "mlmodel":
       return (
         <>
-          <ModelCard text={text()} place={place} />
+          <ModelCard
+            text={text()}
+            uri={modelUri(place, folderOf(path))}
+            urlOf={(file) => fileUrl(place, folderOf(path) ? `${folderOf(path)}/${file}` : file)}
+          />
           <Text text={text()} />
         </>
       );
@@ -204,6 +209,12 @@ function body(kind: Kind, data: ArrayBuffer, path: string, isWhole: boolean, pla
       );
   }
 }
+
+const folderOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf("/")));
+
+/** What a client calls the model in a folder. */
+const modelUri = (place: Place, folder: string): string =>
+  [place.kind === "run" ? `runs:/${place.id}` : `models:/${place.id}`, ...(folder ? [folder] : [])].join("/");
 
 /** A blob's address lives as long as what shows it. */
 function Media({ data, path, children }: { data: ArrayBuffer; path: string; children: (url: string) => ReactNode }) {
@@ -257,64 +268,6 @@ function Page({ html, path, place }: { html: string; path: string; place: Place 
           referrerPolicy="no-referrer"
         />
       )}
-    </>
-  );
-}
-
-function Text({ text }: { text: string }) {
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <pre className={styles.text} tabIndex={0}>
-      {text}
-    </pre>
-  );
-}
-
-function Json({ text, isWhole }: { text: string; isWhole: boolean }) {
-  const value = useMemo(() => {
-    if (!isWhole) return undefined;
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      return undefined;
-    }
-  }, [text, isWhole]);
-  const table = tableOfJson(value);
-  if (table) return <Rows table={table} />;
-  return <Text text={value === undefined ? text : JSON.stringify(value, null, 2)} />;
-}
-
-export function Rows({ table }: { table: Table }) {
-  return (
-    <>
-      <div className={styles.tableBox}>
-        <table className="table">
-          <thead>
-            <tr>
-              {table.columns.map((column, at) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: columns may share a name
-                <th key={at}>{column}</th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {table.rows.map((row, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows have no other key
-              <tr key={at}>
-                {row.map((cell, index) => (
-                  // biome-ignore lint/suspicious/noArrayIndexKey: cells have no other key
-                  <td key={index} title={cell}>
-                    {cell}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-      <p className="muted">
-        {table.rows.length.toLocaleString("en-US")} rows{table.isCut ? ", the first of more" : ""}
-      </p>
     </>
   );
 }
