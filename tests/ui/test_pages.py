@@ -184,6 +184,18 @@ def test_a_models_card_has_code_that_runs_and_the_example_of_its_input(page, wor
     expect(card.get_by_role("region", name="Input example").get_by_role("cell", name="41.0")).to_be_visible()
 
 
+def test_a_parent_tells_how_many_runs_are_below_it(page, world):
+    experiment = world.client.create_experiment("family")
+    parent = world.client.create_run(experiment, run_name="matriarch").info.run_id
+    for number in range(203):
+        world.client.create_run(experiment, number, {"mlflow.parentRunId": parent}, f"child-{number}")
+    page.goto(f"/runs/{parent}")
+    card = page.get_by_role("region", name="Child runs")
+    expect(card).to_contain_text("The first 200 of 203 runs")
+    card.get_by_role("link", name="show all in a table").click()
+    expect(page.get_by_text("203 runs")).to_be_visible()
+
+
 def test_images_of_steps_have_a_slider(page, world):
     page.goto(f"/runs/{world.runs[0]}?tab=artifacts")
     page.get_by_role("button", name="images").click()

@@ -319,6 +319,18 @@ def test_an_experiment_renamed_elsewhere_has_its_new_name(page, world):
     expect(page.get_by_label("Where you are")).to_contain_text("new name")
 
 
+def test_a_long_name_does_not_stretch_the_choice_of_groups(page, world):
+    experiment = world.client.create_experiment("long names")
+    run = world.client.create_run(experiment, run_name="only").info.run_id
+    world.client.log_param(run, "n" * 200, 1)
+    world.client.flush()
+    page.goto(f"/experiments/{experiment}")
+    page.get_by_role("table", name="Runs").get_by_text("only").wait_for()
+    choice = page.get_by_label("Group runs")
+    expect(choice.locator(f"option[value='p.{'n' * 200}']")).to_have_count(1)
+    assert choice.bounding_box()["width"] <= 220
+
+
 # ---------------------------------------------------------------- charts
 
 

@@ -155,15 +155,18 @@ async function getRuns(ids: readonly RunId[], signal: AbortSignal): Promise<Run[
   return ids.flatMap((id) => found.get(id) ?? []);
 }
 
-/** Runs below this one. */
+/** The search for the runs below this one. */
+export const childrenOf = (of: Run): RunSearch => ({
+  ids: [of.info.experiment_id ?? "0"],
+  filter: `tags.\`mlflow.parentRunId\` = '${of.info.run_id}'`,
+  order: "attributes.start_time ASC",
+});
+
+/** The first runs below this one. */
 export const children = (of: Run) =>
   queryOptions({
     queryKey: ["children", of.info.run_id],
-    queryFn: async ({ signal }) => {
-      const ids = [of.info.experiment_id ?? "0"];
-      const filter = `tags.\`mlflow.parentRunId\` = '${of.info.run_id}'`;
-      return (await searchRuns({ ids, filter, order: "attributes.start_time ASC" }, "", PAGE, signal)).runs;
-    },
+    queryFn: ({ signal }) => searchRuns(childrenOf(of), "", PAGE, signal),
   });
 
 const changed = (ids: readonly RunId[]) =>

@@ -8,14 +8,13 @@ import { commitUrl } from "@/core/git";
 import { loggedModel } from "@/queries/artifacts";
 import { summaries } from "@/queries/metrics";
 import { versionsOfRun } from "@/queries/registry";
-import { children as childrenOf } from "@/queries/runs";
+import { childrenOf, children as firstChildren, runCount } from "@/queries/runs";
 import { asMap, numberOf, type Run } from "@/queries/types";
 import styles from "./RunPage.module.css";
 
 export function Overview({ run, row }: { run: Run; row: Row }) {
   const { info } = run;
   const { data: series } = useQuery(summaries(info.run_id));
-  const { data: children } = useQuery(childrenOf(run));
   const { data: versions } = useQuery(versionsOfRun(info.run_id));
   const bySeries = new Map((series ?? []).map((each) => [each.key, each]));
   const metrics = Object.keys(row.metrics)
@@ -105,26 +104,7 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
             </ul>
           </section>
         )}
-        {children && children.length > 0 && (
-          <section className={`card ${styles.card}`} aria-label="Child runs">
-            <h2>Child runs</h2>
-            <ul className={styles.rows}>
-              {children.map((child) => (
-                <li key={child.info.run_id}>
-                  <Status status={child.info.status} showWord={false} />{" "}
-                  <Link to="/runs/$runId" params={{ runId: child.info.run_id }}>
-                    {child.info.run_name || child.info.run_id}
-                  </Link>{" "}
-                  <span className="muted">
-                    {child.info.end_time && child.info.start_time
-                      ? formatDuration(child.info.end_time - child.info.start_time)
-                      : ""}
-                  </span>
-                </li>
-              ))}
-            </ul>
-          </section>
-        )}
+        <Children of={run} />
         <section className={`card ${styles.card}`} aria-label="Source">
           <h2>Source</h2>
           <KeyValues rows={source} />
@@ -133,6 +113,44 @@ export function Overview({ run, row }: { run: Run; row: Row }) {
         </section>
       </div>
     </div>
+  );
+}
+
+/** The first runs below this one, how many there are, and the way to a table of all. */
+function Children({ of }: { of: Run }) {
+  const search = childrenOf(of);
+  const { data: page } = useQuery(firstChildren(of));
+  const { data: count } = useQuery({ ...runCount(search), enabled: page !== undefined && page.total === null });
+  if (!page || page.runs.length === 0) return null;
+  const total = page.total ?? count;
+  return (
+    <section className={`card ${styles.card}`} aria-label="Child runs">
+      <h2>Child runs</h2>
+      <p className="muted">
+        {page.total !== null
+          ? `${formatNumber(total)} ${total === 1 ? "run" : "runs"}`
+          : `The first ${formatNumber(page.runs.length)} of ${total === undefined ? "more" : formatNumber(total)} runs`}
+        {" · "}
+        <Link to="/experiments/$ids" params={{ ids: search.ids.join() }} search={{ filter: search.filter }}>
+          show all in a table
+        </Link>
+      </p>
+      <ul className={styles.rows}>
+        {page.runs.map((child) => (
+          <li key={child.info.run_id}>
+            <Status status={child.info.status} showWord={false} />{" "}
+            <Link to="/runs/$runId" params={{ runId: child.info.run_id }}>
+              {child.info.run_name || child.info.run_id}
+            </Link>{" "}
+            <span className="muted">
+              {child.info.end_time && child.info.start_time
+                ? formatDuration(child.info.end_time - child.info.start_time)
+                : ""}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

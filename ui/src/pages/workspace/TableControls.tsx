@@ -22,7 +22,12 @@ export function GroupSelect({
   onChange: (group: string) => void;
 }) {
   return (
-    <select className="input" aria-label="Group runs" value={value} onChange={(event) => onChange(event.target.value)}>
+    <select
+      className={`input ${styles.group}`}
+      aria-label="Group runs"
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+    >
       <option value="">No groups</option>
       <option value="parent">By parent run</option>
       <option value="status">By status</option>
