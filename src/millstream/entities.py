@@ -738,7 +738,7 @@ class SeriesLine(_Entity):
     count: Int64 = field(default_factory=int)
     places: bytes = b""  # on the axis, ascending
     values: bytes = b""
-    nan_steps: list[int] = field(default_factory=list)
+    nan_places: list[int] = field(default_factory=list)  # on the axis too
     is_exact: bool = True
 
 

@@ -294,5 +294,21 @@ def test_lines_are_the_same_windows_as_arrays(db: Database, axis: str) -> None:
     places = np.frombuffer(line.places, "<f8").tolist()
     assert places == (window.steps if axis == "step" else window.timestamps)
     assert np.frombuffer(line.values, "<f8").tolist() == window.values
-    for field in ("run_id", "key", "count", "nan_steps", "is_exact"):
+    for field in ("run_id", "key", "count", "is_exact"):
         assert getattr(line, field) == getattr(window, field)
+    times = {point[0]: point[1] for point in points}
+    assert line.nan_places == [step if axis == "step" else times[step] for step in window.nan_steps]
+    assert line.nan_places
+
+
+def test_bounds_count_from_the_origin_of_each_run(db: Database) -> None:
+    name_id = store(db, [(step, 1_000_000 + step * 10, float(step)) for step in range(5000)], 30)
+    for origins, first in (({}, 0), ({"run1": 1_000_000}, 1200), ({"run2": 1_000_000}, 0)):
+        with db.read() as session:
+            view = series.View(50, "timestamp", 12_000, 12_090, origins)
+            (window,) = series.windows(session, [(1, "run1")], [name_id], view)
+        assert window.steps == (list(range(first, first + 10)) if first else [])
+    with db.read() as session:
+        view = series.View(50, "timestamp", -(2**63), 2**63 - 1, {"run1": 1_000_000})
+        (window,) = series.windows(session, [(1, "run1")], [name_id], view)
+    assert window.count == 5000

@@ -43,7 +43,11 @@ class GetHistoryInterval(Struct, omit_defaults=True):
 
 
 class GetWindows(Struct, omit_defaults=True):
-    """`start` and `end` bound the axis, both included; None means from or to the end of the series."""
+    """`start` and `end` bound the axis, both included; None means from or to the end of the series.
+
+    They count from `origins` (none, or one for each of `run_ids`): with the start of every run there, and the axis of
+    time, they are milliseconds since each run's own start.
+    """
 
     run_ids: list[str]
     keys: list[str]
@@ -51,6 +55,7 @@ class GetWindows(Struct, omit_defaults=True):
     axis: str = "step"
     start: Int64 | None = None
     end: Int64 | None = None
+    origins: list[Int64] = field(default_factory=list)
 
 
 class Windows(Struct, omit_defaults=True):
@@ -93,13 +98,15 @@ def get_history_bulk_interval(store: TrackingStore, req: GetHistoryInterval) -> 
 @endpoint("POST", "metrics/windows", access="run:read", prefixes=MILLSTREAM, is_write=False)
 def get_windows(store: TrackingStore, req: GetWindows) -> Windows:
     """Many series over one window, each exact at the resolution of a chart `width` pixels wide."""
-    return Windows(store.get_metric_windows(req.run_ids, req.keys, req.width, req.axis, req.start, req.end))
+    return Windows(
+        store.get_metric_windows(req.run_ids, req.keys, req.width, req.axis, req.start, req.end, req.origins)
+    )
 
 
 @endpoint("POST", "metrics/lines", access="run:read", prefixes=MILLSTREAM, is_write=False)
 def get_lines(store: TrackingStore, req: GetWindows) -> Lines:
     """As `metrics/windows`, for who draws them: places and values as arrays of little-endian doubles in base64."""
-    return Lines(store.get_metric_lines(req.run_ids, req.keys, req.width, req.axis, req.start, req.end))
+    return Lines(store.get_metric_lines(req.run_ids, req.keys, req.width, req.axis, req.start, req.end, req.origins))
 
 
 @endpoint("GET", "metrics/summaries", access="run:read", prefixes=MILLSTREAM)

@@ -9,14 +9,16 @@ const line = {
   key: "loss",
   places: [0, 1, 2, 4],
   values: [4, 3, 2, 1],
-  nanSteps: [3],
+  nanPlaces: [3],
   count: 5,
   isExact: true,
 };
 const options = { x: "step" as const, smoothing: "none" as const, strength: 0, label: "first", color: "#000000" };
 
 function curve(xs: number[], ys: (number | null)[]): Curve {
-  return { id: "r", label: "r", color: "#000000", group: "", xs, ys, smoothed: null, isExact: true, count: xs.length };
+  const logged = ys.map((y) => y ?? Number.NaN);
+  const count = xs.length;
+  return { id: "r", label: "r", color: "#000000", group: "", xs, ys, logged, smoothed: null, isExact: true, count };
 }
 
 describe("curves", () => {
@@ -26,8 +28,15 @@ describe("curves", () => {
     expect(made.ys).toEqual([4, 3, 2, null, 1]);
   });
 
+  test.each(["time", "relative"] as const)("a NaN is a gap on the axis of %s too", (x) => {
+    const timed = { ...line, places: [1000, 2000, 3000, 5000], nanPlaces: [4000] };
+    const made = toCurve(timed, { ...options, x, origin: 1000 });
+    expect(made.xs).toEqual(x === "time" ? [1, 2, 3, 4, 5] : [0, 1, 2, 3, 4]);
+    expect(made.ys).toEqual([4, 3, 2, null, 1]);
+  });
+
   test("infinity is a gap too: it would flatten every other value", () => {
-    const made = toCurve({ ...line, values: [4, Number.POSITIVE_INFINITY, 2, 1], nanSteps: [] }, options);
+    const made = toCurve({ ...line, values: [4, Number.POSITIVE_INFINITY, 2, 1], nanPlaces: [] }, options);
     expect(made.ys).toEqual([4, null, 2, 1]);
   });
 
@@ -37,7 +46,7 @@ describe("curves", () => {
   });
 
   test("relative time counts seconds from the run's start", () => {
-    const timed = { ...line, places: [1000, 2000, 3000, 5000] };
+    const timed = { ...line, places: [1000, 2000, 3000, 5000], nanPlaces: [] };
     expect(toCurve(timed, { ...options, x: "relative", origin: 1000 }).xs).toEqual([0, 1, 2, 4]);
   });
 
@@ -65,6 +74,18 @@ describe("curves", () => {
   test("a file of points quotes what a spreadsheet would run", () => {
     const csv = toCsv([{ ...curve([1], [2]), label: "=cmd()" }], "step", "loss");
     expect(csv).toBe('run_id,run,step,loss\nr,"=cmd()",1,2\n');
+  });
+
+  test("a file of points has infinities and NaN as they were logged", () => {
+    const values = [4, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1];
+    const csv = toCsv([toCurve({ ...line, values }, options)], "step", "loss");
+    expect(csv.split("\n").slice(1, -1)).toEqual([
+      "r1,first,0,4",
+      "r1,first,1,Infinity",
+      "r1,first,2,-Infinity",
+      "r1,first,3,NaN",
+      "r1,first,4,1",
+    ]);
   });
 });
 

@@ -13,6 +13,8 @@ export interface Curve {
   xs: number[];
   /** null is a gap: NaN or infinity was logged there. */
   ys: (number | null)[];
+  /** What was logged: as `ys`, with NaN or an infinity in its gaps. */
+  logged: readonly number[];
   smoothed: (number | null)[] | null;
   isExact: boolean;
   count: number;
@@ -32,17 +34,17 @@ export function toCurve(
   },
 ): Curve {
   const origin = options.x === "relative" ? (options.origin ?? 0) : 0;
-  let xs = options.x === "step" ? line.places : line.places.map((time) => (time - origin) / 1000);
-  let ys: (number | null)[] = line.values.every(Number.isFinite)
-    ? line.values
-    : line.values.map((y) => (Number.isFinite(y) ? y : null));
-  if (options.x === "step" && line.nanSteps.length > 0) {
-    const points = xs.map((x, at) => ({ x, y: ys[at] as number | null }));
-    for (const step of line.nanSteps) points.push({ x: step, y: null });
+  const placed = (place: number) => (options.x === "step" ? place : (place - origin) / 1000);
+  let xs = line.places.map(placed);
+  let logged = line.values;
+  if (line.nanPlaces.length > 0) {
+    const points = xs.map((x, at) => ({ x, y: logged[at] as number }));
+    for (const place of line.nanPlaces) points.push({ x: placed(place), y: Number.NaN });
     points.sort((a, b) => a.x - b.x);
     xs = points.map((point) => point.x);
-    ys = points.map((point) => point.y);
+    logged = points.map((point) => point.y);
   }
+  const ys = logged.every(Number.isFinite) ? logged : logged.map((y) => (Number.isFinite(y) ? y : null));
   const smoothed =
     options.smoothing === "none" || options.strength === 0
       ? null
@@ -59,6 +61,7 @@ export function toCurve(
     group: options.group ?? "",
     xs,
     ys,
+    logged,
     smoothed,
     isExact: line.isExact,
     count: line.count,
@@ -110,12 +113,12 @@ export function withoutOutliers(curves: readonly Curve[]): [number, number] | nu
   return [low - pad, high + pad];
 }
 
-/** Rows of a CSV file: one line a point, as drawn. */
+/** Rows of a CSV file: one line a point, NaN and infinities as they were logged. */
 export function toCsv(curves: readonly Curve[], x: string, key: string): string {
   const quote = (text: string) =>
     /[",\n]/.test(text) || /^[=+\-@\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const rows = curves.flatMap((curve) =>
-    curve.xs.map((place, at) => [quote(curve.id), quote(curve.label), place, curve.ys[at] ?? "NaN"].join(",")),
+    curve.xs.map((place, at) => [quote(curve.id), quote(curve.label), place, curve.logged[at]].join(",")),
   );
   return [`run_id,run,${quote(x)},${quote(key)}`, ...rows, ""].join("\n");
 }

@@ -244,6 +244,7 @@ describe("texts and pictures", () => {
       group: "",
       xs: [0, 1],
       ys: [0, null],
+      logged: [0, Number.NaN],
       smoothed: null,
       isExact: true,
       count: 2,

@@ -13,6 +13,8 @@ export interface LinesRequest {
   axis: Axis;
   start: number | null;
   end: number | null;
+  /** For each run where `start` and `end` count from; else from zero. */
+  origins?: readonly number[] | undefined;
 }
 
 /** One series, ready to be drawn. */
@@ -22,34 +24,37 @@ export interface Line {
   /** Steps, or milliseconds since 1970 on the axis of time; ascending. */
   places: number[];
   values: number[];
-  nanSteps: readonly number[];
+  nanPlaces: readonly number[];
   count: number;
   isExact: boolean;
+}
+
+async function fetchLines(request: LinesRequest, signal?: AbortSignal): Promise<Line[]> {
+  const body = {
+    run_ids: request.runs,
+    keys: request.keys,
+    width: request.width,
+    axis: request.axis,
+    ...(request.start === null ? {} : { start: Math.floor(request.start) }),
+    ...(request.end === null ? {} : { end: Math.ceil(request.end) }),
+    ...(request.origins ? { origins: request.origins } : {}),
+  };
+  const answer = await millstream.post<{ lines?: SeriesLine[] }>("metrics/lines", body, signal);
+  return (answer.lines ?? []).map((found) => ({
+    run: found.run_id,
+    key: found.key,
+    places: doubles(found.places ?? ""),
+    values: doubles(found.values ?? "").map(numberOf),
+    nanPlaces: found.nan_places ?? [],
+    count: found.count ?? 0,
+    isExact: found.is_exact ?? true,
+  }));
 }
 
 export const lines = (request: LinesRequest) =>
   queryOptions({
     queryKey: ["lines", request],
-    queryFn: async ({ signal }): Promise<Line[]> => {
-      const body = {
-        run_ids: request.runs,
-        keys: request.keys,
-        width: request.width,
-        axis: request.axis,
-        ...(request.start === null ? {} : { start: Math.floor(request.start) }),
-        ...(request.end === null ? {} : { end: Math.ceil(request.end) }),
-      };
-      const answer = await millstream.post<{ lines?: SeriesLine[] }>("metrics/lines", body, signal);
-      return (answer.lines ?? []).map((found) => ({
-        run: found.run_id,
-        key: found.key,
-        places: doubles(found.places ?? ""),
-        values: doubles(found.values ?? "").map(numberOf),
-        nanSteps: found.nan_steps ?? [],
-        count: found.count ?? 0,
-        isExact: found.is_exact ?? true,
-      }));
-    },
+    queryFn: ({ signal }) => fetchLines(request, signal),
     enabled: request.runs.length > 0 && request.keys.length > 0,
     structuralSharing: false, // comparing all points with those before costs more than to draw them
   });

@@ -354,7 +354,7 @@ export interface components {
             readonly is_exact?: boolean;
             readonly key: string;
             /** @default [] */
-            readonly nan_steps?: readonly number[];
+            readonly nan_places?: readonly number[];
             /** @default  */
             readonly places?: string;
             readonly run_id: string;

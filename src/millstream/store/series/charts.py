@@ -14,7 +14,7 @@ Source: Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -105,7 +105,7 @@ class _Window(NamedTuple):
     shown: Points  # none of them NaN, in order of the axis
     points: int = 0  # of the history inside the window, NaN included
     nan_points: int = 0
-    nan_steps: Int64s = NO_POINTS.steps
+    nans: Points = NO_POINTS  # at least one of every column that has any
 
     @property
     def is_exact(self) -> bool:
@@ -119,12 +119,14 @@ class View(Struct, frozen=True):
         width: in pixels, 1 to MAX_WIDTH.
         axis: "step" or "timestamp" (also "time").
         start, end: bounds on the axis, both included; None means from or to the end of each series.
+        origins: of some runs, by public id: where on the axis `start` and `end` are counted from, elsewhere 0.
     """
 
     width: int
     axis: str = "step"
     start: int | None = None
     end: int | None = None
+    origins: Mapping[str, int] = {}
 
     @property
     def kind(self) -> str:
@@ -139,6 +141,17 @@ class View(Struct, frozen=True):
         if self.start is not None and self.end is not None and self.start > self.end:
             raise InvalidValue(f"start={self.start} is greater than end={self.end}.")
         return kind
+
+    def bounds(self, run_id: str) -> tuple[int | None, int | None]:
+        """`start` and `end` on the axis of this run."""
+        origin = self.origins.get(run_id, 0)
+        low, high = (None if bound is None else _int64(bound + origin) for bound in (self.start, self.end))
+        return low, high
+
+
+def _int64(value: int) -> int:
+    """The nearest that a place on an axis can be."""
+    return min(max(value, -(2**63)), 2**63 - 1)
 
 
 def windows(
@@ -160,7 +173,7 @@ def windows(
             timestamps=window.shown.times.tolist(),
             values=window.shown.values.tolist(),
             nan_count=window.nan_points,
-            nan_steps=window.nan_steps.tolist(),
+            nan_steps=window.nans.steps.tolist(),
             is_exact=window.is_exact,
         )
         for series, window in _windows(session, runs, name_ids, view)
@@ -176,7 +189,7 @@ def lines(session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[
             count=window.points,
             places=_axis_of(window.shown, view.kind).astype("<f8").tobytes(),
             values=window.shown.values.astype("<f8", copy=False).tobytes(),
-            nan_steps=window.nan_steps.tolist(),
+            nan_places=_axis_of(window.nans, view.kind).tolist(),
             is_exact=window.is_exact,
         )
         for series, window in _windows(session, runs, name_ids, view)
@@ -221,9 +234,9 @@ def _read_group(session: Session, group: Sequence[_Series], axis: str, view: Vie
     opened: list[tuple[int, Columns, list[_Part]]] = []
     chunks: list[list[tuple[Any, ...]]] = []
     columns = None
-    for number, (run, _, name_id, _, row) in enumerate(group):
+    for number, (run, run_id, name_id, _, row) in enumerate(group):
         tail = stored.tail(session, run, name_id) if row.unfolded else NO_POINTS
-        low, high = view.start, view.end
+        low, high = view.bounds(run_id)
         if low is None or high is None:
             first, last = _extent(session, run, name_id, row, tail, axis)
             low, high = (first if low is None else low), (last if high is None else high)
@@ -253,7 +266,7 @@ def _joined(parts: Sequence[_Part], axis: str, columns: Columns) -> _Window:
     if not nan_points:
         return _Window(shown, points)
     nans = order(join([part.nans for part in parts]))
-    return _Window(shown, points, nan_points, _one_a_column(nans, axis, columns).steps)
+    return _Window(shown, points, nan_points, _one_a_column(nans, axis, columns))
 
 
 def _extent(session: Session, run: int, name_id: int, row: Summary, tail: Points, axis: str) -> tuple[int, int]:

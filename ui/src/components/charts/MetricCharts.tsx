@@ -20,7 +20,7 @@ import type { Shown } from "@/core/palette";
 import { DEFAULT_SIZE, placed, placedAt, type Size, sizeIn, sizeNear, withSize } from "@/core/panels";
 import type { Smoothing } from "@/core/smoothing";
 import { toSvg } from "@/core/svg";
-import { lines } from "@/queries/metrics";
+import { type LinesRequest, lines } from "@/queries/metrics";
 import { LineChart, type Look } from "./LineChart";
 import styles from "./MetricCharts.module.css";
 
@@ -289,20 +289,17 @@ function ChartCard(props: {
   const [width, setWidth] = useState(0);
   const { look, smoothing, strength } = settings;
   const onWidth = useCallback((pixels: number) => setWidth(Math.max(100, Math.ceil(pixels / 100) * 100)), []);
-  const axis = look.x === "step" ? "step" : "time";
-  const window = look.x === "relative" || zoom.range === null ? null : zoom.range;
-  const scale = look.x === "time" ? 1000 : 1;
-  const { data, error, refetch } = useQuery({
-    ...lines({
-      runs: runs.map((run) => run.id),
-      keys: [metric],
-      width: runs.length > CROWD ? Math.ceil(width / 2) : width,
-      axis,
-      start: window ? window[0] * scale : null,
-      end: window ? window[1] * scale : null,
-    }),
-    enabled: width > 0 && runs.length > 0,
-  });
+  const scale = look.x === "step" ? 1 : 1000;
+  const request: LinesRequest = {
+    runs: runs.map((run) => run.id),
+    keys: [metric],
+    width: runs.length > CROWD ? Math.ceil(width / 2) : width,
+    axis: look.x === "step" ? "step" : "time",
+    start: zoom.range && zoom.range[0] * scale,
+    end: zoom.range && zoom.range[1] * scale,
+    origins: zoom.range && look.x === "relative" ? runs.map((run) => run.start) : undefined,
+  };
+  const { data, error, refetch } = useQuery({ ...lines(request), enabled: width > 0 && runs.length > 0 });
   const curves = useMemo(() => {
     const byId = new Map(runs.map((run) => [run.id, run]));
     return (data ?? []).flatMap((line) => {
