@@ -16,6 +16,30 @@ from tests.ui.world import NOW
 ORANGE = "#d55e00"
 DAY_MS = 86_400_000
 
+NOTE_TEXTS = """() => {
+    window.texts = [];
+    const draw = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+        const width = this.measureText(text).width;
+        window.texts.push({ text, x, y, width, align: this.textAlign, height: this.canvas.height });
+        return draw.call(this, text, x, y, ...more);
+    };
+}"""
+"""Notes what is written on canvases, and where."""
+
+ORANGE_AT = """share => {
+    const canvas = document.querySelector('.uplot canvas');
+    const ratio = canvas.width / canvas.clientWidth;
+    const plot = document.querySelector('.u-over').getBoundingClientRect();
+    const x = Math.round((plot.left + plot.width * share - canvas.getBoundingClientRect().left) * ratio);
+    const { data } = canvas.getContext('2d').getImageData(x - 1, 0, 3, canvas.height);
+    let found = 0;
+    for (let at = 0; at < data.length; at += 4)
+        if (data[at + 3] > 200 && data[at] > 0xb0 && Math.abs(data[at + 1] - 0x5e) < 24 && data[at + 2] < 40) found++;
+    return found;
+}"""
+"""Pixels of a run's colour at a share of the plot's width."""
+
 
 @pytest.fixture
 def new_run(world):
@@ -54,6 +78,81 @@ def test_zooming_relative_time_fetches_the_same_seconds_of_each_run(page, new_ru
     runs = [new_run([float(step % 100) for step in range(50_000)], NOW + day * 10 * DAY_MS, 10) for day in range(2)]
     open_charts(page, runs, "&x=%22relative%22&zoom=%5B100,101%5D")
     assert drawn(page) == [2, 202, 100, 101]
+
+
+@pytest.mark.parametrize("x", ["step", "time", "relative"])
+def test_a_nan_is_a_gap_and_a_point_between_two_is_a_dot(page, new_run, x):
+    open_charts(page, new_run([1.0, 2.0, math.nan, 2.5, math.nan, 1.5, 2.0]), f"&x=%22{x}%22")
+    edges = drawn(page)[2:]
+    first, last = (NOW / 1000, NOW / 1000 + 6) if x == "time" else (0, 6)
+    share = [(first + step * (last - first) / 6 - edges[0]) / (edges[1] - edges[0]) for step in range(7)]
+    found = [page.evaluate(ORANGE_AT, each) for each in share]
+    assert [count > 0 for count in found[1:6]] == [True, False, True, False, True]
+
+
+def test_the_mean_at_a_single_place_is_a_dot(page, new_run):
+    open_charts(page, [new_run([1.0]), new_run([3.0])], "&band=true")
+    assert page.evaluate(ORANGE_AT, 0.5) > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [([math.nan, math.inf, -math.inf], "3 points, none of them a number"), ([math.nan], "1 point, not a number")],
+)
+def test_a_metric_without_a_number_says_so_without_axes(page, new_run, values, words):
+    page.goto(f"/runs/{new_run(values)}?tab=charts")
+    expect(page.get_by_text(words)).to_be_visible()
+    expect(page.locator("figure canvas")).to_be_hidden()
+
+
+# ---------------------------------------------------------------- axes
+
+
+def test_a_time_axis_has_the_clock_of_the_chosen_zone(page, new_run):
+    noon = 1_789_992_000_000  # 2026-09-21 12:00 UTC, 21:00 in Tokyo
+    run = new_run([float(step) for step in range(8)], noon, 3_600_000)
+    page.add_init_script(f"localStorage.setItem('millstream.timeZone', 'Asia/Tokyo'); ({NOTE_TEXTS})()")
+    open_charts(page, run, "&x=%22time%22")
+    labels = page.evaluate("texts.filter(each => each.align === 'center')")
+    assert {each["text"] for each in labels} >= {"22:00", "00:00", "02:00", "2026-09-22"}
+    assert all(each["y"] + 10 < each["height"] for each in labels)
+    page.locator(".u-over").first.hover()
+    expect(page.get_by_text(re.compile(r"^2026-09-2\d \d\d:\d\d:\d\d GMT\+9$"))).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("values", "look"),
+    [
+        ([1.9e305, 2.5e305], "&logy=true"),
+        ([1.9e305, 2.5e305], ""),
+        ([-1.234e-10, 1.7e-10], ""),
+        ([1.00001e-10, 1.00004e-10], ""),
+        ([2e-12, 3e12], "&logy=true"),
+        ([31_337.5, 31_338.25], ""),
+    ],
+)
+def test_an_axis_has_labels_for_every_size_of_number_and_room_for_them(page, new_run, values, look):
+    run = new_run(values)
+    page.add_init_script(f"({NOTE_TEXTS})()")
+    open_charts(page, run, look)
+    labels = page.evaluate("texts.filter(each => each.align === 'right')")
+    assert len({each["text"] for each in labels}) >= 2
+    assert all(each["x"] - each["width"] >= 0 for each in labels)
+
+
+# ---------------------------------------------------------------- the toolbar
+
+
+def test_typing_and_sliding_leave_one_page_behind(page, world):
+    page.goto(f"/runs/{world.runs[0]}?tab=charts&smooth=%22ema%22")
+    before = page.evaluate("history.length")
+    page.get_by_label("Filter metrics").press_sequentially("loss")
+    expect(page).to_have_url(re.compile("metrics=loss"))
+    slider = page.get_by_label("Strength of smoothing")
+    for _ in range(3):
+        slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile("strength=0.63"))
+    assert page.evaluate("history.length") == before
 
 
 # ---------------------------------------------------------------- files

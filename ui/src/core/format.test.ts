@@ -20,6 +20,9 @@ describe("numbers", () => {
     [12_418, "12.4k"],
     [3_000_000, "3M"],
     [-2500, "−2.5k"],
+    [1e-10, "1e-10"],
+    [2.5e-10, "2.5e-10"],
+    [1.9e305, "1.9e305"],
   ])("%s is short %s", (value, text) => expect(formatShort(value)).toBe(text));
 
   test("bytes have binary units", () => {

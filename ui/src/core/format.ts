@@ -43,12 +43,13 @@ function trimZeros(text: string): string {
 
 const SI = ["", "k", "M", "G", "T", "P"] as const;
 
-/** A short number for axes and counts: 12.4k, 3M. */
-export function formatShort(value: number): string {
+/** A short number for axes and counts: 12.4k, 3M, 1e-10. */
+export function formatShort(value: number, digits = 3): string {
   const size = Math.abs(value);
-  if (size < 1000) return formatNumber(value, 3);
+  if (size >= 1e18 || (size < 1e-4 && size > 0)) return formatNumber(value, digits).replace(/\.?0*e/, "e");
+  if (size < 1000) return formatNumber(value, digits);
   const power = Math.min(Math.floor(Math.log10(size) / 3), SI.length - 1);
-  return `${formatNumber(Number((value / 1000 ** power).toPrecision(3)), 3)}${SI[power]}`;
+  return `${formatNumber(Number((value / 1000 ** power).toPrecision(digits)), digits)}${SI[power]}`;
 }
 
 /** Bytes with binary units: 4.0 KiB. */
@@ -104,7 +105,22 @@ export function formatAgo(time: UnixMs | null | undefined, now: UnixMs = Date.no
 /** The exact moment in the chosen zone: 2026-11-26 13:05:09 CET. */
 export function formatTime(time: UnixMs | null | undefined, timeZone?: string): string {
   if (time === null || time === undefined) return DASH;
+  const { year, month, day, hour, minute, second, zone } = momentOf(time, timeZone);
+  return `${year}-${month}-${day} ${hour}:${minute}:${second} ${zone}`;
+}
+
+/** What a calendar and a clock of the chosen zone show, in the usual number of digits. */
+export function momentOf(time: UnixMs, timeZone?: string) {
   const parts = momentsIn(timeZone ?? "").formatToParts(time);
   const of = (type: string) => parts.find((part) => part.type === type)?.value ?? "";
-  return `${of("year")}-${of("month")}-${of("day")} ${of("hour")}:${of("minute")}:${of("second")} ${of("timeZoneName")}`;
+  return {
+    year: of("year"),
+    month: of("month"),
+    day: of("day"),
+    hour: of("hour"),
+    minute: of("minute"),
+    second: of("second"),
+    fraction: String(((Math.floor(time) % 1000) + 1000) % 1000).padStart(3, "0"),
+    zone: of("timeZoneName"),
+  };
 }

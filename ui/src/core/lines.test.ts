@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { numberOf } from "@/queries/types";
-import { type Curve, meanAndBand, toCsv, toCurve, withoutOutliers } from "./lines";
+import { type Curve, lonely, meanAndBand, shareOf, toCsv, toCurve, withoutOutliers } from "./lines";
 import { nearestIndex } from "./nearest";
 import { smooth } from "./smoothing";
 
@@ -58,6 +58,20 @@ describe("curves", () => {
     expect(mean).toEqual([2, 2.5, 3]);
   });
 
+  test("where no curve is, mean and band have a gap", () => {
+    const { mean, low, high } = meanAndBand([curve([0, 1, 2, 3], [1, null, 2, 3]), curve([2, 3], [4, 5])]);
+    expect(mean).toEqual([1, null, 3, 4]);
+    expect(low).toEqual([1, null, 2, 3]);
+    expect(high).toEqual([1, null, 4, 5]);
+  });
+
+  test("a point is lonely between gaps and ends, not where no other curve's place is drawn through", () => {
+    expect(lonely([1])).toEqual([0]);
+    expect(lonely([1, null, 2, null, 3, 4])).toEqual([0, 2]);
+    expect(lonely([undefined, 1, undefined, null, 2, undefined, 3])).toEqual([1]);
+    expect(lonely([null, null])).toEqual([]);
+  });
+
   test("clipping leaves a spike out and keeps the rest", () => {
     const ys = Array.from({ length: 1000 }, (_, at) => at / 1000);
     ys[500] = 1e9;
@@ -86,6 +100,10 @@ describe("curves", () => {
       "r1,first,3,NaN",
       "r1,first,4,1",
     ]);
+  });
+
+  test("curves know how many of their points they have", () => {
+    expect(shareOf([{ ...curve([1, 2], [1, 2]), count: 90 }, curve([1], [1])])).toEqual({ drawn: 3, all: 91 });
   });
 });
 

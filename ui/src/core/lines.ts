@@ -4,6 +4,16 @@ import { type Smoothing, smooth } from "./smoothing";
 
 export type XAxis = "step" | "time" | "relative";
 
+/** How curves are drawn. */
+export interface Look {
+  x: XAxis;
+  logX: boolean;
+  logY: boolean;
+  clip: boolean;
+  /** Draw the mean of all curves and the band between the least and the greatest. */
+  band: boolean;
+}
+
 export interface Curve {
   id: string;
   label: string;
@@ -68,15 +78,49 @@ export function toCurve(
   };
 }
 
+/** The places of points with a gap, or nothing, on both sides: no line leads to them, so they are drawn as dots. */
+export function lonely(ys: ArrayLike<number | null | undefined>): number[] {
+  const found: number[] = [];
+  let before = -1; // the last point
+  let length = 0; // how many there are since the last gap
+  for (let at = 0; at <= ys.length; at++) {
+    const y = at < ys.length ? ys[at] : null;
+    if (y === undefined) continue;
+    if (y !== null) {
+      before = at;
+      length++;
+      continue;
+    }
+    if (length === 1) found.push(before);
+    length = 0;
+  }
+  return found;
+}
+
+/** Curves of each group, in order of their first ones. */
+export function groupsOf(curves: readonly Curve[]): Curve[][] {
+  const groups = new Map<string, Curve[]>();
+  for (const curve of curves) groups.set(curve.group, [...(groups.get(curve.group) ?? []), curve]);
+  return [...groups.values()];
+}
+
+export interface Band {
+  xs: number[];
+  /** null where no curve is. */
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+}
+
 /** Mean and band of many curves, on the places of all of them; between its points a curve is interpolated. */
-export function meanAndBand(curves: readonly Curve[]): { xs: number[]; mean: number[]; low: number[]; high: number[] } {
+export function meanAndBand(curves: readonly Curve[]): Band {
   const places = [...new Set(curves.flatMap((curve) => curve.xs))].sort((a, b) => a - b);
   const stride = Math.max(1, Math.floor(places.length / 2000));
   const xs = places.filter((_, at) => at % stride === 0 || at === places.length - 1);
   const cursors = curves.map(() => 0);
-  const mean: number[] = [];
-  const low: number[] = [];
-  const high: number[] = [];
+  const mean: Band["mean"] = [];
+  const low: Band["low"] = [];
+  const high: Band["high"] = [];
   for (const x of xs) {
     const found: number[] = [];
     curves.forEach((curve, index) => {
@@ -94,9 +138,9 @@ export function meanAndBand(curves: readonly Curve[]): { xs: number[]; mean: num
       else if (right !== undefined && to !== null && to !== undefined)
         found.push(from + ((to - from) * (x - left)) / (right - left));
     });
-    mean.push(found.length ? found.reduce((sum, y) => sum + y, 0) / found.length : Number.NaN);
-    low.push(found.length ? Math.min(...found) : Number.NaN);
-    high.push(found.length ? Math.max(...found) : Number.NaN);
+    mean.push(found.length ? found.reduce((sum, y) => sum + y, 0) / found.length : null);
+    low.push(found.length ? Math.min(...found) : null);
+    high.push(found.length ? Math.max(...found) : null);
   }
   return { xs, mean, low, high };
 }
@@ -111,6 +155,12 @@ export function withoutOutliers(curves: readonly Curve[]): [number, number] | nu
   const high = values[Math.ceil(values.length * 0.99) - 1] as number;
   const pad = (high - low) * 0.08 || Math.abs(high) * 0.08 || 1;
   return [low - pad, high + pad];
+}
+
+/** How many of the points there are these curves have, and of how many. */
+export function shareOf(curves: readonly Curve[]): { drawn: number; all: number } {
+  const sum = (of: (curve: Curve) => number) => curves.reduce((total, curve) => total + of(curve), 0);
+  return { drawn: sum((curve) => curve.xs.length), all: sum((curve) => curve.count) };
 }
 
 /** Rows of a CSV file: one line a point, NaN and infinities as they were logged. */

@@ -3,21 +3,14 @@ import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react"
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { aligned } from "@/core/align";
-import { formatNumber, formatShort } from "@/core/format";
+import { formatNumber, formatTime } from "@/core/format";
 import { inTurn } from "@/core/frames";
-import { type Curve, meanAndBand, withoutOutliers, type XAxis } from "@/core/lines";
+import { type Curve, groupsOf, type Look, lonely, meanAndBand, withoutOutliers } from "@/core/lines";
 import { nearestIndex } from "@/core/nearest";
+import { timeZone } from "@/core/preferences";
+import { evenTicks, logTicks, tickLabels, timeLabels } from "@/core/ticks";
 import { panned, type Range, zoomByKey } from "@/core/zoom";
 import styles from "./LineChart.module.css";
-
-export interface Look {
-  x: XAxis;
-  logX: boolean;
-  logY: boolean;
-  clip: boolean;
-  /** Draw the mean of all curves and the band between the least and the greatest. */
-  band: boolean;
-}
 
 interface Props {
   curves: readonly Curve[];
@@ -129,6 +122,7 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
       <div
         ref={holder}
         role="img"
+        data-blank={curves.every((curve) => curve.ys.every((y) => y === null))}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: zoomed and moved by keyboard
         tabIndex={0}
         aria-label={describe(label, curves)}
@@ -140,7 +134,7 @@ export function LineChart({ curves, look, height, label, sync, lifted, zoom, onZ
         <div className={styles.tip} data-side={hover.left > width / 2 ? "left" : "right"}>
           <div className="muted">
             {look.x === "time"
-              ? new Date(hover.x * 1000).toLocaleString()
+              ? formatTime(hover.x * 1000, timeZone())
               : `${look.x === "step" ? "step" : "seconds"} ${formatNumber(hover.x)}`}
           </div>
           {hover.rows.slice(0, 12).map((row) => (
@@ -179,20 +173,22 @@ function optionsOf(painted: Painted, look: Look, sync: string, setHover: (hover:
   const color = (name: string) => css.getPropertyValue(name).trim();
   const { drawn, curves, size } = painted;
   const isCrowd = curves.length > CROWD;
-  const isLogX = look.logX && look.x !== "time";
+  const isTime = look.x === "time";
+  const isLogX = look.logX && !isTime;
+  const zone = timeZone();
   const axis: uPlot.Axis = {
     stroke: color("--muted"),
     grid: { stroke: color("--line"), width: 1 },
-    ticks: { stroke: color("--line"), width: 1, size: 4 },
+    ticks: { stroke: color("--line"), width: 1, size: TICK },
     font: `11px ${color("--font")}`,
-    gap: 4,
+    gap: TICK,
   };
   const clipped: uPlot.Range.Function = (_, min, max) =>
     painted.clip ?? (min === null ? [null, null] : uPlot.rangeNum(min, max, 0.1, true));
-  const short: uPlot.Axis.Values = (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatShort(tick)));
   return {
     ...size,
-    padding: [8, 10, 0, 0],
+    ...(zone ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), zone) } : {}),
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: sync },
@@ -209,7 +205,7 @@ function optionsOf(painted: Painted, look: Look, sync: string, setHover: (hover:
     },
     scales: {
       x: {
-        time: look.x === "time",
+        time: isTime,
         distr: isLogX ? 3 : 1,
         range: (self, min, max) =>
           painted.held ?? painted.zoom ?? (isLogX ? uPlot.rangeLog(min, max, 10, true) : aroundOne(self, min, max)),
@@ -217,8 +213,10 @@ function optionsOf(painted: Painted, look: Look, sync: string, setHover: (hover:
       y: { distr: look.logY ? 3 : 1, ...(look.clip && !look.logY ? { range: clipped } : {}) },
     },
     axes: [
-      { ...axis, size: 28, ...(look.x === "time" ? {} : { values: short }) },
-      { ...axis, size: 52, values: short },
+      isTime
+        ? { ...axis, size: 40, space: 84, values: (_, ticks, _axis, _space, step) => timeLabels(ticks, step, zone) }
+        : { ...axis, ...marks(isLogX, 64), size: 28 },
+      { ...axis, ...marks(look.logY, 30), size: widthOfLabels },
     ],
     series: [
       {},
@@ -227,7 +225,8 @@ function optionsOf(painted: Painted, look: Look, sync: string, setHover: (hover:
           stroke: () => painted.drawn.strokeOf(at, painted.lifted),
           width: drawn.widthOf(at, painted.lifted),
           points: {
-            show: () => painted.drawn.isPoint(at),
+            show: false,
+            filter: () => painted.drawn.dotsOf(at), // drawn all the same
             size: 6,
             fill: () => painted.drawn.strokeOf(at, undefined),
           },
@@ -261,6 +260,29 @@ function optionsOf(painted: Painted, look: Look, sync: string, setHover: (hover:
       ],
     },
   };
+}
+
+const TICK = 4;
+
+/** Marks of an axis of numbers, at least so many pixels apart. uPlot's own have none beyond 1e16. */
+function marks(isLog: boolean, space: number): uPlot.Axis {
+  return {
+    incrs: () => [Number.POSITIVE_INFINITY], // what uPlot would step by; it asks nobody else if it finds none
+    splits: (self, at, low, high) => {
+      const pixels = (at === 0 ? self.bbox.width : self.bbox.height) / uPlot.pxRatio;
+      return (isLog ? logTicks : evenTicks)(low, high, Math.max(2, Math.floor(pixels / space)));
+    },
+    filter: (_, ticks) => ticks,
+    values: (_, ticks) => tickLabels(ticks),
+  };
+}
+
+/** The width of an axis that its longest label fits in; alike for all charts with short ones. */
+function widthOfLabels(self: uPlot, labels: readonly string[] | null, at: number): number {
+  const [font = ""] = (self.axes[at]?.font ?? []) as string[];
+  self.ctx.font = font; // in pixels of the screen
+  const widest = Math.max(0, ...(labels ?? []).map((label) => self.ctx.measureText(label).width));
+  return Math.max(52, Math.ceil(widest / uPlot.pxRatio) + 2 * TICK + 4);
 }
 
 /** Move the range in view with the pointer until it is let go; the points of the new range are asked for then. */
@@ -322,7 +344,8 @@ interface Drawn {
   bands: { series: [number, number]; fill: string }[];
   strokeOf: (at: number, lifted: string | undefined) => string;
   widthOf: (at: number, lifted: string | undefined) => number;
-  isPoint: (at: number) => boolean;
+  /** The places that no line leads to. */
+  dotsOf: (at: number) => number[];
 }
 
 type Part = "raw" | "main" | "mean" | "edge";
@@ -356,8 +379,9 @@ function tableOf(curves: readonly Curve[], look: Look, width: number): Drawn {
     owners.push(curve);
   }
   const wide = shown.length > CROWD ? 1 : 1.5; // hairlines are painted several times as fast
+  const data = joined(tables, look, width);
   return {
-    data: joined(tables, look, width),
+    data,
     parts: sameParts(parts),
     bands: [],
     strokeOf: (at, lifted) => {
@@ -365,7 +389,7 @@ function tableOf(curves: readonly Curve[], look: Look, width: number): Drawn {
       return owner ? fade(owner.color, lifted, owner.id, parts[at] === "raw" ? 0.25 : 1) : "";
     },
     widthOf: (at, lifted) => (parts[at] === "raw" ? 1 : lifted !== undefined && lifted === owners[at]?.id ? 2.5 : wide),
-    isPoint: (at) => parts[at] === "main" && owners[at]?.xs.length === 1,
+    dotsOf: onceEach((at) => (parts[at] === "main" ? lonely(data[at + 1] ?? []) : [])),
   };
 }
 
@@ -392,8 +416,7 @@ function bandsOf(curves: readonly Curve[]): Drawn {
   const parts: Part[] = [];
   const colors: string[] = [];
   const bands: Drawn["bands"] = [];
-  for (const group of new Set(curves.map((curve) => curve.group))) {
-    const inside = curves.filter((curve) => curve.group === group);
+  for (const inside of groupsOf(curves)) {
     const { xs, mean, low, high } = meanAndBand(inside);
     const color = inside[0]?.color ?? "#888888";
     const first = parts.length + 1;
@@ -403,20 +426,36 @@ function bandsOf(curves: readonly Curve[]): Drawn {
     bands.push({ series: [first + 2, first + 1], fill: `${color}26` });
   }
   const only = tables[0] as uPlot.AlignedData;
+  const data = tables.length === 1 ? only : uPlot.join(tables);
   return {
-    data: tables.length === 1 ? only : uPlot.join(tables),
+    data,
     parts: sameParts(parts),
     bands,
     strokeOf: (at) => colors[at] ?? "",
     widthOf: (at) => (parts[at] === "mean" ? 2 : 1),
-    isPoint: () => false,
+    dotsOf: onceEach((at) => lonely(data[at + 1] ?? [])),
+  };
+}
+
+/** A function of a number that keeps what it found: it is asked at every paint. */
+function onceEach<T>(find: (at: number) => T): (at: number) => T {
+  const known: T[] = [];
+  return (at) => {
+    known[at] ??= find(at);
+    return known[at];
   };
 }
 
 function onlyPositive(curve: Curve): Curve {
   const keep = curve.xs.map((x) => x > 0);
   const pick = <T,>(items: readonly T[]) => items.filter((_, at) => keep[at]);
-  return { ...curve, xs: pick(curve.xs), ys: pick(curve.ys), smoothed: curve.smoothed && pick(curve.smoothed) };
+  return {
+    ...curve,
+    xs: pick(curve.xs),
+    ys: pick(curve.ys),
+    logged: pick(curve.logged),
+    smoothed: curve.smoothed && pick(curve.smoothed),
+  };
 }
 
 function fade(color: string, lifted: string | undefined, id: string, strength: number): string {

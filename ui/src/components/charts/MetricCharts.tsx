@@ -15,13 +15,13 @@ import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
 import { text, texts, useAddress } from "@/core/address";
 import { fileName, saveAs } from "@/core/download";
-import { toCsv, toCurve } from "@/core/lines";
+import { type Curve, type Look, shareOf, toCsv, toCurve } from "@/core/lines";
 import type { Shown } from "@/core/palette";
 import { DEFAULT_SIZE, placed, placedAt, type Size, sizeIn, sizeNear, withSize } from "@/core/panels";
 import type { Smoothing } from "@/core/smoothing";
 import { toSvg } from "@/core/svg";
 import { type LinesRequest, lines } from "@/queries/metrics";
-import { LineChart, type Look } from "./LineChart";
+import { LineChart } from "./LineChart";
 import styles from "./MetricCharts.module.css";
 
 interface Settings {
@@ -31,7 +31,7 @@ interface Settings {
 }
 
 /** What the address says of how charts look. */
-function useSettings(): [Settings, (changes: Record<string, unknown>) => void] {
+function useSettings(): [Settings, ReturnType<typeof useAddress>[1]] {
   const [address, change] = useAddress();
   const x = (["step", "time", "relative"] as const).find((each) => each === address.x) ?? "step";
   const smoothing = (["none", "ema", "gaussian", "mean"] as const).find((each) => each === address.smooth) ?? "none";
@@ -189,12 +189,7 @@ function useZoom(): Zoom {
   return { range, set };
 }
 
-function Toolbar(props: {
-  settings: Settings;
-  change: (changes: Record<string, unknown>) => void;
-  metrics: string;
-  zoom: Zoom;
-}) {
+function Toolbar(props: { settings: Settings; change: ReturnType<typeof useAddress>[1]; metrics: string; zoom: Zoom }) {
   const { settings, change, metrics, zoom } = props;
   const { look, smoothing, strength } = settings;
   const toggle = (name: string, on: boolean, label: string) => (
@@ -210,7 +205,7 @@ function Toolbar(props: {
         placeholder="Filter metrics"
         aria-label="Filter metrics"
         value={metrics}
-        onChange={(event) => change({ metrics: event.target.value })}
+        onChange={(event) => change({ metrics: event.target.value }, { replace: true })}
       />
       <label>
         X axis{" "}
@@ -247,7 +242,7 @@ function Toolbar(props: {
           step={0.01}
           value={strength}
           aria-label="Strength of smoothing"
-          onChange={(event) => change({ strength: Number(event.target.value) })}
+          onChange={(event) => change({ strength: Number(event.target.value) }, { replace: true })}
         />
       )}
       {toggle("logy", look.logY, "Log y")}
@@ -340,7 +335,7 @@ function ChartCard(props: {
         <span title={metric}>{metric}</span>
         {curves.some((curve) => !curve.isExact) && (
           <span className="muted" title="Least and greatest of every pixel are drawn; zoom in for every point">
-            {curves.reduce((sum, curve) => sum + curve.count, 0).toLocaleString("en-US")} points
+            {count(shareOf(curves).all)} points
           </span>
         )}
         <button
@@ -389,7 +384,7 @@ function ChartCard(props: {
       ) : (
         <div style={{ height }} />
       )}
-      {data && curves.length === 0 && <p className={styles.none}>No points here</p>}
+      {data && <Blank curves={curves} />}
       <Corner
         metric={metric}
         size={{ span, height }}
@@ -511,6 +506,17 @@ function savePicture(box: HTMLElement | null, name: string): void {
   const canvas = box?.querySelector("canvas");
   canvas?.toBlob((blob) => blob && saveAs(name, blob, "image/png"));
 }
+
+/** Why a chart is empty, if it is. */
+function Blank({ curves }: { curves: readonly Curve[] }) {
+  if (curves.some((curve) => curve.ys.some((y) => y !== null))) return null;
+  const { all } = shareOf(curves);
+  const points =
+    all === 0 ? "No points here" : all === 1 ? "1 point, not a number" : `${count(all)} points, none of them a number`;
+  return <p className={styles.none}>{points}</p>;
+}
+
+const count = (points: number): string => points.toLocaleString("en-US");
 
 /** Whether an element has been near the visible part of the page: of hundreds of charts only those are made that somebody comes by. */
 function useSeen(box: React.RefObject<HTMLElement | null>): boolean {
