@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from pathlib import Path
@@ -164,7 +165,47 @@ def saved(page, name):
     return download.value
 
 
+def test_a_file_of_points_has_all_of_them(page, world):
+    page.goto(f"/runs/{world.long}?tab=charts")
+    expect(page.get_by_text("100,000 points")).to_be_visible()
+    file = saved(page, "Download spiky as CSV")
+    rows = Path(file.path()).read_text().splitlines()
+    assert file.suggested_filename == "spiky.csv"
+    assert len(rows) == 100_001
+    assert rows[31_338].endswith(",31337,1000")
+
+
 def test_a_file_of_points_has_nan_and_infinities_as_logged(page, new_run):
     open_charts(page, new_run([1.0, math.nan, math.inf, -math.inf, 2.0]))
     rows = Path(saved(page, "Download m as CSV").path()).read_text().splitlines()
     assert [row.rsplit(",", 1)[1] for row in rows[1:]] == ["1", "NaN", "Infinity", "-Infinity", "2"]
+
+
+def test_a_file_of_too_many_points_says_so_in_its_name(page, new_run):
+    open_charts(page, new_run([float(step % 10) for step in range(200_001)]))
+    file = saved(page, "Download m as CSV")
+    rows = len(Path(file.path()).read_text().splitlines()) - 1
+    assert file.suggested_filename == f"m-drawn-{rows}-of-200001-points.csv"
+
+
+@pytest.mark.parametrize(("theme", "ground"), [("light", (255, 255, 255)), ("dark", (0x1B, 0x20, 0x25))])
+def test_a_picture_has_a_ground_a_title_and_a_legend(page, new_run, theme, ground):
+    from PIL import Image
+
+    page.add_init_script(f"localStorage.setItem('millstream.theme', '{theme}')")
+    open_charts(page, new_run([1.0, 2.0, 3.0]))
+    chart = page.locator(".uplot canvas").evaluate("canvas => [canvas.width, canvas.height]")
+    picture = Image.open(io.BytesIO(Path(saved(page, "PNG of m").path()).read_bytes())).convert("RGBA")
+    assert picture.getpixel((1, 1)) == (*ground, 255)
+    assert picture.width > chart[0]
+    assert picture.height >= chart[1] + 30 + 18
+    legend = picture.crop((0, chart[1] + 30, picture.width, picture.height))
+    assert (0xD5, 0x5E, 0, 255) in {color for _, color in legend.getcolors(100_000)}
+
+
+def test_a_drawing_has_the_axes_and_the_range_in_view(page, new_run):
+    open_charts(page, new_run([10.0**step for step in range(10)]), "&logy=true&zoom=%5B2,6%5D")
+    text = Path(saved(page, "SVG of m").path()).read_text()
+    labels = re.findall(r"<text[^>]*>([^<]*)</text>", text)
+    assert "10" not in labels
+    assert {"100", "1k", "10k", "100k", "1M", "2", "6"} <= set(labels)

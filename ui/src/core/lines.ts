@@ -104,6 +104,15 @@ export function groupsOf(curves: readonly Curve[]): Curve[][] {
   return [...groups.values()];
 }
 
+/** What the colours of a chart mean. */
+export function legendOf(curves: readonly Curve[], look: Look): { label: string; color: string }[] {
+  if (!look.band || curves.length < 2) return curves.map(({ label, color }) => ({ label, color }));
+  return groupsOf(curves).map((inside) => ({
+    label: `${inside[0]?.group || "mean"} (${inside.length} ${inside.length === 1 ? "run" : "runs"})`,
+    color: inside[0]?.color ?? "#888888",
+  }));
+}
+
 export interface Band {
   xs: number[];
   /** null where no curve is. */

@@ -1,6 +1,7 @@
 /** Histories as charts want them: exact windows at pixel resolution, and what is known of each series without reading it. */
 import { queryOptions } from "@tanstack/react-query";
 import { doubles } from "@/core/doubles";
+import { wholeLine } from "@/core/whole";
 import { millstream } from "./client";
 import { numberOf, type RunId, type SeriesLine, type SeriesSummary } from "./types";
 
@@ -28,6 +29,22 @@ export interface Line {
   count: number;
   isExact: boolean;
 }
+
+/** The most pixels that lines may be asked for. */
+const WIDEST = 10_000;
+
+/** These lines with all of their points: what some lack is asked for, run by run. */
+export const fetchWhole = (request: LinesRequest, known: readonly Line[]): Promise<Line[]> =>
+  Promise.all(
+    known.map((line) => {
+      const origin = request.origins?.[request.runs.indexOf(line.run)] ?? 0;
+      const bound = (value: number | null) => (value === null ? null : value + origin);
+      return wholeLine(line, bound(request.start), bound(request.end), async (start, end) => {
+        const part = { runs: [line.run], keys: [line.key], width: WIDEST, axis: request.axis, start, end };
+        return (await fetchLines(part))[0];
+      });
+    }),
+  );
 
 async function fetchLines(request: LinesRequest, signal?: AbortSignal): Promise<Line[]> {
   const body = {

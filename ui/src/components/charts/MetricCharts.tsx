@@ -13,16 +13,20 @@ import {
 } from "react";
 import { ErrorView } from "@/components/ErrorView";
 import { Icon } from "@/components/Icon";
+import { say } from "@/components/Toasts";
 import { text, texts, useAddress } from "@/core/address";
 import { fileName, saveAs } from "@/core/download";
-import { type Curve, type Look, shareOf, toCsv, toCurve } from "@/core/lines";
+import { messageOf } from "@/core/errors";
+import { type Curve, type Look, legendOf, shareOf, toCsv, toCurve } from "@/core/lines";
 import type { Shown } from "@/core/palette";
 import { DEFAULT_SIZE, placed, placedAt, type Size, sizeIn, sizeNear, withSize } from "@/core/panels";
+import { timeZone } from "@/core/preferences";
 import type { Smoothing } from "@/core/smoothing";
 import { toSvg } from "@/core/svg";
-import { type LinesRequest, lines } from "@/queries/metrics";
+import { fetchWhole, type Line, type LinesRequest, lines } from "@/queries/metrics";
 import { LineChart } from "./LineChart";
 import styles from "./MetricCharts.module.css";
+import { pictureOf } from "./picture";
 
 interface Settings {
   look: Look;
@@ -258,6 +262,9 @@ function Toolbar(props: { settings: Settings; change: ReturnType<typeof useAddre
   );
 }
 
+/** A file has all points of a chart up to this many, and beyond what is drawn. */
+const MOST_SAVED = 200_000;
+
 /** More curves than this are read at every second pixel: least and greatest of each stay, half as much is sent. */
 const CROWD = 20;
 
@@ -295,24 +302,35 @@ function ChartCard(props: {
     origins: zoom.range && look.x === "relative" ? runs.map((run) => run.start) : undefined,
   };
   const { data, error, refetch } = useQuery({ ...lines(request), enabled: width > 0 && runs.length > 0 });
-  const curves = useMemo(() => {
-    const byId = new Map(runs.map((run) => [run.id, run]));
-    return (data ?? []).flatMap((line) => {
-      const run = byId.get(line.run);
-      if (!run || line.key !== metric || line.count === 0) return [];
-      return [
-        toCurve(line, {
-          x: look.x,
-          origin: run.start,
-          smoothing,
-          strength,
-          label: run.label,
-          color: run.color,
-          group: run.group,
-        }),
-      ];
-    });
-  }, [data, runs, metric, look.x, smoothing, strength]);
+  const curvesOf = useCallback(
+    (found: readonly Line[]) => {
+      const byId = new Map(runs.map((run) => [run.id, run]));
+      return found.flatMap((line) => {
+        const run = byId.get(line.run);
+        if (!run || line.key !== metric || line.count === 0) return [];
+        return [
+          toCurve(line, {
+            x: look.x,
+            origin: run.start,
+            smoothing,
+            strength,
+            label: run.label,
+            color: run.color,
+            group: run.group,
+          }),
+        ];
+      });
+    },
+    [runs, metric, look.x, smoothing, strength],
+  );
+  const curves = useMemo(() => curvesOf(data ?? []), [curvesOf, data]);
+  const saveCsv = async () => {
+    const isLong = shareOf(curves).all > MOST_SAVED;
+    const saved = isLong ? curves : curvesOf(await fetchWhole(request, data ?? []));
+    const { drawn, all } = shareOf(saved);
+    const part = drawn < all ? `-drawn-${drawn}-of-${all}-points` : "";
+    saveAs(`${fileName(metric)}${part}.csv`, toCsv(saved, look.x, metric), "text/csv");
+  };
   return (
     <figure
       ref={box}
@@ -343,7 +361,7 @@ function ChartCard(props: {
           className="button"
           data-kind="quiet"
           title="Download as CSV"
-          onClick={() => saveAs(`${fileName(metric)}.csv`, toCsv(curves, look.x, metric), "text/csv")}
+          onClick={() => void saveCsv().catch((problem) => say(messageOf(problem), { isError: true }))}
         >
           <Icon name="download" size={13} />
           <span className="visually-hidden">Download {metric} as CSV</span>
@@ -353,7 +371,10 @@ function ChartCard(props: {
           className="button"
           data-kind="quiet"
           title="Download as SVG"
-          onClick={() => saveAs(`${fileName(metric)}.svg`, toSvg(curves, metric), "image/svg+xml")}
+          onClick={() => {
+            const svg = toSvg(curves, metric, { look, zoom: zoom.range, timeZone: timeZone() });
+            saveAs(`${fileName(metric)}.svg`, svg, "image/svg+xml");
+          }}
         >
           SVG<span className="visually-hidden"> of {metric}</span>
         </button>
@@ -362,7 +383,7 @@ function ChartCard(props: {
           className="button"
           data-kind="quiet"
           title="Download as PNG"
-          onClick={() => savePicture(box.current, `${fileName(metric)}.png`)}
+          onClick={() => savePicture(box.current, metric, legendOf(curves, look))}
         >
           PNG<span className="visually-hidden"> of {metric}</span>
         </button>
@@ -502,9 +523,11 @@ function Corner(props: {
   );
 }
 
-function savePicture(box: HTMLElement | null, name: string): void {
+function savePicture(box: HTMLElement | null, metric: string, legend: ReturnType<typeof legendOf>): void {
   const canvas = box?.querySelector("canvas");
-  canvas?.toBlob((blob) => blob && saveAs(name, blob, "image/png"));
+  if (!canvas) return;
+  const picture = pictureOf(canvas, metric, legend);
+  picture.toBlob((blob) => blob && saveAs(`${fileName(metric)}.png`, blob, "image/png"));
 }
 
 /** Why a chart is empty, if it is. */
