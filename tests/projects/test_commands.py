@@ -110,6 +110,18 @@ VALUES = [
         "cat > /dev/null <<< {p}; show {p}",
         "show \\\n {p}",
         'for i in {p}; do show "$i"; done',
+        "show file[0-9].txt {p} file[{p}].txt",
+        "[[ a =~ ^[[:alpha:]]+$ ]] && show {p}",
+        "[[ (a == a) ]] && [[(b == b) ]] && show {p}",
+        'a=({p} x); show "${{a[@]}}"',
+        "s[1]={p}; show {p}",
+        'export X={p}; declare Y={p}; readonly -x Z={p}; show "$X" "$Y" "$Z"',
+        "let x=1; show read {p}",
+        "read x < /dev/null; show let {p}",
+        "read x < /dev/null || show -v {p}",
+        'printf -v x %s {p}; show "$x"',
+        'read -r -d "" x <<< {p}; show {p}',
+        "[ -n {p} ] || test x = x && show {p}",
     ],
 )
 def test_in_code_every_value_arrives_as_it_is(template: str) -> None:

@@ -172,6 +172,28 @@ def test_no_command_of_any_shape_lets_a_value_out(root: Path) -> None:
     assert ran > 100
 
 
+COMPUTING = [
+    "[[ 1 =~ ^[[:alpha:]]+$ || {n} -gt 5 ]]", "[[(5 -gt {n})]]", "[[\\\n 5 -gt {n} ]]", "[\\\n[ 5 -gt {n} ]]", "(\\\n( {n} > 5 ))",
+    "$\\\n(( {n} > 5 ))", "[[ x =~ (a)]] || {n} -gt 5 ]]", "[[ x == @(a)]] || {n} -gt 5 ]]", "[[ x =~ (a ]] b) || {n} -gt 5 ]]",
+    "[[ x == y # ]]\n|| {n} -gt 5 ]]", "s[{n}]=1", "s[ {n} ]=1", "s[0]=1 s[{n}]+=1", "if s[{n}]=1; then :; fi", ">x s[{n}]=1",
+    "a=([{n}]=3)", "a=(1 # '\n[{n}]=3)", "let {n}", "let x={n}", "let 2>&1 {n}", "let &>/dev/null {n}", "true && let {n}",
+    "declare {n}=1", "declare -i x={n}", "typeset -i x={n}", "f() {{ local -i x={n}; }}; f", "declare x[{n}]=1", "declare -ai x=({n})",
+    "command declare {n}=1", "test -v {n}", "[ -v {n} ]", "printf -v {n} x", "read {n} <<< x", "a=(1); unset {n}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", COMPUTING)
+def test_what_bash_computes_gets_no_expression(tmp_path: Path, line: str) -> None:
+    value = "a[$(touch canary)]"
+    subprocess.run(["bash", "-c", line.replace("{n}", f"'{value}'").replace("{{", "{").replace("}}", "}")],
+                   cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # fmt: skip
+    assert (tmp_path / "canary").exists(), "bash does not compute here: the line tests nothing"
+    project = Project(tmp_path, entry_points=(EntryPoint("main", line, (Parameter("n"),)),))
+    with pytest.raises(InvalidValue, match="'n' cannot be put into the command"):
+        command_of(project, "main", {"n": value})
+    assert "5" in command_of(project, "main", {"n": "5"})
+
+
 # ---------------------------------------------------------------- paths
 
 
