@@ -132,3 +132,8 @@ def test_nothing_is_made_where_nothing_is_downloaded(tmp_path: Path) -> None:
 def test_a_failed_download_is_an_error(tmp_path: Path, site: str) -> None:
     with pytest.raises(MillstreamError, match=re.escape("none.csv")):
         resolved(f"{site}/none.csv", tmp_path)
+
+
+def test_a_name_that_is_no_text_is_told() -> None:
+    with pytest.raises(InvalidProjectParameter, match="1 is none: names are texts"):
+        complete(None, {1: 2})  # type: ignore[dict-item]

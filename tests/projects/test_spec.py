@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from millstream.errors import InvalidProject, InvalidValue
+from millstream.projects.backends.docker import environment_of
 from millstream.projects.commands import command_of
 from millstream.projects.parameters import complete
 from millstream.projects.spec import read_project
@@ -59,7 +60,7 @@ def test_everything_that_a_file_says_is_read_in_its_order(tmp_path: Path) -> Non
         Parameter("flag", "string", "True"),
         Parameter("layers", "string", "[64, 32]"),
     )
-    assert check == EntryPoint("check", "bash check.sh\necho done\n")
+    assert check == EntryPoint("check", "bash check.sh\necho done\n", line=16)
     assert project.entry_point("check") is check
     assert project.entry_point("other") is None
 
@@ -111,6 +112,7 @@ docker_env:
         "registry.example.org/team/train:1",
         ("/data:/data:ro", "cache:/cache"),
         ("HOME_TOKEN", ("MODE", "fast and loose"), ("LEVEL", "3")),
+        line=5,
     )
 
 
@@ -273,3 +275,27 @@ def test_the_error_of_the_page_is_what_is_said(tmp_path: Path) -> None:
     with pytest.raises(InvalidProject) as raised:
         read_project(written(tmp_path, text))
     assert raised.value.message == shown
+
+
+def test_what_is_seen_late_is_told_with_its_line_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SURELY_NOT_SET_HERE", raising=False)
+    text = """\
+docker_env:
+  image: x
+  environment: [SURELY_NOT_SET_HERE]
+entry_points:
+  main:
+    command: "show {other}"
+  stray:
+    parameters: {}
+    command: "show }"
+"""
+    project = read_project(written(tmp_path, text))
+    told = []
+    for entry_point in ("main", "stray"):
+        with pytest.raises(InvalidProject) as raised:
+            command_of(project, entry_point, {})
+        told.append(raised.value.line)
+    with pytest.raises(InvalidProject) as raised:
+        environment_of(project.docker)
+    assert [*told, raised.value.line] == [6, 9, 3]

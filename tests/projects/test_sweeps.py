@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from millstream import projects
 from millstream.client.client import MillstreamClient
 from millstream.entities import Run
 from millstream.errors import InvalidProjectParameter, InvalidValue
+from millstream.projects import output
 from millstream.projects.sweeps import DISTRIBUTIONS, Distribution, draws
 from tests.projects.conftest import Millstream, Project
 
@@ -174,3 +177,40 @@ def test_an_ended_sweep_ends_its_runs(
 
 def running(client: MillstreamClient) -> list[Run]:
     return list(client.search_runs(["0"], "attributes.status = 'RUNNING'"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"grid": {"t": "abc"}}, {"grid": {"t": 5}}, {"grid": {1: [1]}}, {"grid": ["t"]}, {"sample": {"t": 5}}, {"sample": ["t"]}],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_grid_or_sample_is_told_before_anything(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue, match=r"A (grid|sample)"):
+        projects.sweep("nowhere", **given)
+
+
+def test_lines_of_runs_at_the_same_time_are_not_mixed(
+    tracking: MillstreamClient, project: Project, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    root = project(
+        "entry_points: {main: {parameters: {t: string}, command: "
+        "'for i in 1 2 3 4 5; do printf %s- {t}; sleep 0.05; done; echo; printf end-%s {t}'}}\n"
+    )
+    projects.sweep(str(root), grid={"t": ["a", "b"]}, env_manager="local", parallel=2)
+    shown = capfdbinary.readouterr().out.decode()
+    assert sorted(line for line in shown.splitlines() if line.startswith("[")) == [
+        "[t=a] a-a-a-a-a-", "[t=a] end-a", "[t=b] b-b-b-b-b-", "[t=b] end-b",
+    ]  # fmt: skip
+
+
+def test_a_line_without_end_is_shown_in_parts() -> None:
+    stream = io.StringIO()
+    echo = output.Echo(stream, "[x] ")
+    echo.write(b"a" * output.LINE_BYTES)
+    assert stream.getvalue() == ""
+    echo.write(b"a")
+    echo.write(b"b\nc")
+    output.end_lines("[y] ")
+    assert stream.getvalue() == f"[x] {'a' * (output.LINE_BYTES + 1)}\n[x] b\n"
+    output.end_lines("[x] ")
+    assert stream.getvalue().endswith("[x] b\n[x] c\n")

@@ -56,7 +56,7 @@ def _template(entry: EntryPoint, values: Mapping[str, str]) -> Iterator[str | Sl
 
     def error(reason: str) -> InvalidProject:
         return InvalidProject(FILE, f"{reason} A brace that the shell shall see is written twice: {{{{ or }}}}",
-                              f"entry_points.{entry.name}.command")  # fmt: skip
+                              f"entry_points.{entry.name}.command", entry.line)  # fmt: skip
 
     for found in _PIECE.finditer(entry.command):
         name = found["name"]

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -108,24 +109,40 @@ def as_file(folder: Path) -> Iterator[Path | None]:
     yield path
 
 
+LINE_BYTES = 8 << 10
+"""Of a line that has no end yet so much is held back; then it is shown as a line."""
+
+
 class Echo:
     """Shows bytes on a text stream of Python's (a terminal, a notebook's cell), as they are where the stream can take bytes.
 
     Args:
-        prefix: put before each line, to tell apart runs that print at the same time.
+        prefix: put before each line, to tell apart runs that print at the same time. Lines are then shown as a whole, what
+            has no end by `end_lines`.
     """
 
     def __init__(self, stream: TextIO | None, prefix: str = "") -> None:
         self._stream = stream
         self._prefix = prefix.encode()
-        self._at_line_start = True
+        self._begun = b""
+        self._lock = threading.Lock()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        if prefix:
+            _with_prefix.add(self)
 
     def write(self, data: bytes) -> None:
-        if self._stream is None:
+        with self._lock:
+            self._show(self._whole_lines(data) if self._prefix else data)
+
+    def end_line(self, prefix: str) -> None:
+        """Show what is held back, if the prefix is this."""
+        with self._lock:
+            if self._begun and self._prefix == prefix.encode():
+                self._show(self._whole_lines(b"\n"))
+
+    def _show(self, data: bytes) -> None:
+        if self._stream is None or not data:
             return
-        if self._prefix:
-            data = self._prefixed(data)
         try:
             buffer = getattr(self._stream, "buffer", None)
             if buffer is not None:
@@ -138,13 +155,21 @@ class Echo:
         except (OSError, ValueError):  # the terminal has gone, or the stream is closed: the run goes on
             self._stream = None
 
-    def _prefixed(self, data: bytes) -> bytes:
-        ends = data.endswith(b"\n")
-        body = data[:-1] if ends else data
-        text = body.replace(b"\n", b"\n" + self._prefix) + (b"\n" if ends else b"")
-        text = self._prefix + text if self._at_line_start else text
-        self._at_line_start = ends
-        return text
+    def _whole_lines(self, data: bytes) -> bytes:
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        if len(self._begun) > LINE_BYTES:
+            lines.append(self._begun)
+            self._begun = b""
+        return b"".join(self._prefix + line + b"\n" for line in lines)
+
+
+_with_prefix: weakref.WeakSet[Echo] = weakref.WeakSet()
+
+
+def end_lines(prefix: str) -> None:
+    """A run that prints with a prefix has ended: show the rest of what it printed."""
+    for echo in list(_with_prefix):
+        echo.end_line(prefix)
 
 
 def say(sentence: str) -> None:

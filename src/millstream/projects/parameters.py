@@ -28,7 +28,7 @@ def complete(entry: EntryPoint | None, given: Mapping[str, Any]) -> dict[str, st
             be given; with PROJECT_STRICT_TYPES also a value that is not of its type.
     """
     declared = entry.parameters if entry is not None else ()
-    texts = {_checked_name(name): _checked_value(name, str(value)) for name, value in given.items()}
+    texts = {_checked_name(name): _checked_value(str(name), str(value)) for name, value in given.items()}
     missing = [each.name for each in declared if each.default is None and each.name not in texts]
     if entry is not None and missing:
         options = " ".join(f"-P {name}=..." for name in missing)
@@ -81,7 +81,9 @@ class _Downloads:
         return self._folder / f"param_{index}"
 
 
-def _checked_name(name: str) -> str:
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise InvalidProjectParameter(f"Parameters are given by name, and {name!r:.100} is none: names are texts.")
     if not name or not name.isprintable():
         raise InvalidProjectParameter(f"{name[:100]!r} cannot be the name of a parameter.")
     return name

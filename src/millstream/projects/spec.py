@@ -169,7 +169,10 @@ class _Reader:
         above = (*keys, "parameters")
         parameters = self._mapping(above, fields.get("parameters"))
         return EntryPoint(
-            name, command, tuple(self._parameter((*above, each), each, value) for each, value in parameters.items())
+            name,
+            command,
+            tuple(self._parameter((*above, each), each, value) for each, value in parameters.items()),
+            self.lines.get((*keys, "command")),
         )
 
     def _parameter(self, keys: Keys, name: str, content: Any) -> Parameter:
@@ -220,7 +223,8 @@ class _Reader:
         environment = fields.get("environment")
         if environment is not None and not isinstance(environment, list):
             raise self.error((*keys, "environment"), f"it must be a list, and is {_kind(environment)}")
-        return DockerEnvironment(image, volumes, tuple(self._variable(each) for each in environment or ()))
+        variables = tuple(self._variable(each) for each in environment or ())
+        return DockerEnvironment(image, volumes, variables, self.lines.get((*keys, "environment")))
 
     def _variable(self, entry: Any) -> str | tuple[str, str]:
         keys = ("docker_env", "environment")

@@ -30,11 +30,17 @@ class Parameter(Struct, frozen=True):
 
 
 class EntryPoint(Struct, frozen=True):
-    """A declared entry point; `parameters` are in the order of the file."""
+    """A declared entry point.
+
+    Attributes:
+        parameters: in the order of the file.
+        line: of the file, where `command` is; None if it is from no file.
+    """
 
     name: str
     command: str
     parameters: tuple[Parameter, ...] = ()
+    line: int | None = None
 
 
 class DockerEnvironment(Struct, frozen=True):
@@ -43,11 +49,13 @@ class DockerEnvironment(Struct, frozen=True):
     Attributes:
         volumes: as docker's `-v` takes them.
         environment: a name is copied from the host, a pair is set.
+        line: of the file, where `environment` is; None if it is from no file.
     """
 
     image: str
     volumes: tuple[str, ...] = ()
     environment: tuple[str | tuple[str, str], ...] = ()
+    line: int | None = None
 
 
 class Project(Struct, frozen=True):

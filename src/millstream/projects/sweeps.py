@@ -11,7 +11,7 @@ import math
 import random
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from millstream.client.recorder import new_run_id
 from millstream.entities import RunStatus
 from millstream.errors import InvalidValue, MillstreamError
-from millstream.projects import processes, record
+from millstream.projects import output, processes, record
 from millstream.projects.backends import BACKENDS
 from millstream.projects.parameters import complete
 from millstream.projects.running import (
@@ -173,7 +173,14 @@ def _combinations(
     """The parameters of each run, and what the parent run records of where they come from."""
     if bool(lists) == bool(sample):
         raise InvalidValue("A sweep is either a grid (lists of values) or a sample (distributions) of parameters.")
+    if not isinstance(lists or sample, Mapping):
+        raise InvalidValue("A grid or a sample is a mapping by the names of parameters.")
     if lists:
+        for name, values in lists.items():
+            if not isinstance(name, str) or isinstance(values, str | bytes) or not isinstance(values, Iterable):
+                raise InvalidValue(
+                    f"A grid has lists of values by name, {{'alpha': [0.1, 0.5]}}; {name!r} has {values!r:.100}."
+                )
         texts = {name: [str(value) for value in values] for name, values in lists.items()}
         size = math.prod(len(values) for values in texts.values())
         if not 1 <= size <= MAX_TRIALS:
@@ -182,6 +189,9 @@ def _combinations(
     assert sample is not None
     if not 1 <= trials <= MAX_TRIALS:
         raise InvalidValue(f"{trials} trials cannot be drawn; it may be 1 to {MAX_TRIALS}.")
+    for name, text in sample.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise InvalidValue(f"A sample has texts by name, {{'alpha': 'uniform(0,1)'}}; {name!r} has {text!r:.100}.")
     distributions = {name: Distribution.parse(text) for name, text in sample.items()}
     return list(draws(distributions, trials, seed)), json.dumps(
         {"sample": dict(sample), "trials": trials, "seed": seed}
@@ -257,6 +267,8 @@ def _run_all(
             return Trial(varied, error.run_id, error.status_name, error.message)
         except MillstreamError as error:
             return Trial(varied, task.submission.run_id, RunStatus.FAILED.value, error.message)
+        finally:
+            output.end_lines(task.prefix)
         return Trial(varied, found.run_id, RunStatus.FINISHED.value)
 
     with ThreadPoolExecutor(parallel, thread_name_prefix="millstream-sweep") as pool:

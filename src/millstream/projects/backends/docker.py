@@ -222,6 +222,7 @@ def environment_of(environment: DockerEnvironment | None) -> dict[str, str]:
                 FILE,
                 f"the variable {name!r} is to be copied from here, and it is not set. Set it, or give its value in the file",
                 "docker_env.environment",
+                environment.line if environment is not None else None,
             )
         found[name] = value
     return found
