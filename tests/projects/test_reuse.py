@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -131,3 +132,61 @@ def test_a_sweep_takes_the_runs_that_there_are(world: World, tracking: Millstrea
     assert sweep.trials[0].run_id == first
     assert sweep.trials[1].run_id not in (first, None)
     assert len(tracking.search_runs(["0"])) == 3
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with links to a file and a folder elsewhere."""
+    data, real = tmp_path / "data", tmp_path / "real"
+    (real / "sub").mkdir(parents=True)
+    data.mkdir()
+    (real / "file").write_text("1")
+    (real / "sub" / "x").write_text("1")
+    (data / "file").symlink_to(real / "file")
+    (data / "sub").symlink_to(real / "sub")
+    (data / "around").symlink_to(data)
+    (data / "nowhere").symlink_to(tmp_path / "missing")
+    return data
+
+
+def digest(folder: Path, files: int | None = None) -> object:
+    return reuse_module._input(folder, reuse_module._Room(None, files))
+
+
+@pytest.mark.parametrize("name", ["file", "sub/x", "sub/new"])
+def test_what_links_of_an_input_lead_to_counts(folder: Path, tmp_path: Path, name: str) -> None:
+    first = digest(folder)
+    assert digest(folder) == first
+    (tmp_path / "real" / name).write_text("2")
+    assert digest(folder) != first
+
+
+def test_a_pipe_in_an_input_is_not_read(folder: Path) -> None:
+    first = digest(folder)
+    os.mkfifo(folder / "pipe")
+    second = digest(folder)
+    assert second != first
+    assert digest(folder) == second
+
+
+def test_folders_that_link_to_each_other_are_read_once(folder: Path) -> None:
+    for name in "abcdefghijkl":
+        (folder / name).mkdir()
+    for name in "abcdefghijkl":
+        for other in "abcdefghijkl":
+            (folder / name / other).symlink_to(folder / other)
+    assert digest(folder, 200) == digest(folder)
+
+
+def test_many_files_are_looked_at_only_if_reuse_was_asked_for(
+    folder: Path, world: World, tracking: MillstreamClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reuse_module, "QUICK_FILES", 3)
+    world.table = folder
+    monkeypatch.setattr(Path, "write_text", lambda *_: 0)  # the world's table is a folder here
+    (world.root / "MLproject").write_bytes(MLPROJECT.replace("cat", "ls").encode())
+    plain = world.run(reuse=False)
+    assert "millstream.project.fingerprint" not in tracking.get_run(plain).data.tags
+    first = world.run()
+    assert first != plain
+    assert world.run() == first

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from millstream.client import uris
 from millstream.entities import RunStatus
 from millstream.errors import MillstreamError
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 QUICK_BYTES = 32 << 20
 """More than this is read only if reuse was asked for: every run has a fingerprint, and should not wait for it (0.1 s)."""
 
-_FORMAT = 1
+QUICK_FILES = 5_000
+"""Nor are folders of more entries walked unless reuse was asked for (0.1 s)."""
+
+_FORMAT = 2
 """Of fingerprints: another one makes all earlier runs other ones."""
 
 _CHUNK = 1 << 20
@@ -41,7 +46,7 @@ class _TooMuch(Exception):
 def fingerprint(task: Task, *, thorough: bool) -> str:
     """64 hex digits that are equal for runs that do the same; "" if they cannot be had, or without `thorough` not quickly."""
     submission = task.submission
-    room = _Room(None if thorough else QUICK_BYTES)
+    room = _Room() if thorough else _Room(QUICK_BYTES, QUICK_FILES)
     try:
         parts = [
             _FORMAT,
@@ -81,10 +86,10 @@ def find(task: Task) -> BackgroundRun | None:
 
 
 class _Room:
-    """How many bytes may still be read; None is any number."""
+    """How many bytes and files may still be read; None is any number."""
 
-    def __init__(self, size_bytes: int | None) -> None:
-        self._left = size_bytes
+    def __init__(self, size_bytes: int | None = None, files: int | None = None) -> None:
+        self._left, self._files = size_bytes, files
 
     def take(self, size_bytes: int) -> None:
         if self._left is not None:
@@ -92,12 +97,19 @@ class _Room:
             if self._left < 0:
                 raise _TooMuch
 
+    def take_entry(self) -> None:
+        if self._files is not None:
+            self._files -= 1
+            if self._files < 0:
+                raise _TooMuch
+
 
 def _environment(task: Task) -> object:
     submission = task.submission
     if task.module in PREPARING:
         return environment.key_of(submission)
-    return [str(submission.project.docker), submission.environment_manager]
+    docker = submission.project.docker
+    return [str(docker and structs.replace(docker, line=None)), submission.environment_manager]
 
 
 def _paths(task: Task) -> Iterator[Path]:
@@ -128,28 +140,65 @@ def _store(tracking_uri: str) -> str:
     return "" if scheme else os.path.realpath(tracking_uri) + os.sep
 
 
-def _input(path: Path, room: _Room) -> str:
-    if path.is_dir():
-        files = {
-            file.relative_to(path).as_posix(): file.lstat() for file in sorted(path.rglob("*")) if not file.is_dir()
-        }
-        return _digest(path, files, room)
+def _input(path: Path, room: _Room) -> object:
     found = path.stat()
-    return _digest(path.parent, {path.name: found}, room) if stat.S_ISREG(found.st_mode) else str(path)
+    if not stat.S_ISDIR(found.st_mode):
+        return _digest(path.parent, {path.name: found}, room) if stat.S_ISREG(found.st_mode) else str(path)
+    return _digest(path, dict(_walk(path, found, room)), room)
+
+
+def _walk(root: Path, found: os.stat_result, room: _Room) -> Iterator[tuple[str, os.stat_result]]:
+    """All below a folder in an order that is always the same, links followed, as a command that reads it would.
+
+    A folder that is met again, by a link around it or beside it, is not entered again: its name tells where it was first.
+    """
+    seen = {_identity(found): ""}
+    prefixes = [""]
+    while prefixes:
+        prefix = prefixes.pop()
+        names = []
+        with os.scandir(root / prefix) as entries:
+            for entry in entries:
+                room.take_entry()
+                names.append(prefix + entry.name)
+        for name in sorted(names):
+            try:
+                found = os.stat(root / name)
+            except OSError:  # a link that leads nowhere
+                found = os.lstat(root / name)
+            if not stat.S_ISDIR(found.st_mode):
+                yield name, found
+            elif (first := seen.setdefault(_identity(found), name)) != name:
+                yield f"{name}/\0{first}", found
+            else:
+                yield f"{name}/", found
+                prefixes.append(f"{name}/")
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _digest(root: Path, files: dict[str, os.stat_result], room: _Room) -> str:
-    """Of the names, kinds and contents of files; whether one may be run counts, times and owners do not."""
+    """Of the names, kinds and contents of files; whether one may be run counts, times and owners do not.
+
+    Only regular files are read, and of a link that was not followed where it leads: a pipe would be waited for.
+    """
     total = hashlib.sha256()
     for name, found in files.items():
-        is_link = stat.S_ISLNK(found.st_mode)
         content = hashlib.sha256()
-        if is_link:
+        if stat.S_ISLNK(found.st_mode):
             content.update(os.fsencode(os.readlink(root / name)))
-        else:
+        elif stat.S_ISREG(found.st_mode):
             room.take(found.st_size)
-            with open(root / name, "rb") as file:
-                while data := file.read(_CHUNK):
-                    content.update(data)
-        total.update(json.dumps([name, is_link, bool(found.st_mode & stat.S_IXUSR), content.hexdigest()]).encode())
+            _read(root / name, content)
+        kind = stat.S_IFMT(found.st_mode)
+        may_run = stat.S_ISREG(found.st_mode) and bool(found.st_mode & stat.S_IXUSR)
+        total.update(json.dumps([name, kind, may_run, content.hexdigest()]).encode())
     return total.hexdigest()
+
+
+def _read(path: Path, into: hashlib._Hash) -> None:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        while data := file.read(_CHUNK):
+            into.update(data)
