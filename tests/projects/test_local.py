@@ -358,3 +358,9 @@ def test_an_experiment_that_is_not_there_is_told(tracking: MillstreamClient, pro
     for start in (projects.run, functools.partial(projects.sweep, grid={"a": [1, 2]})):
         with pytest.raises(NotFound, match=r"experiment.*99"):
             start(str(root), env_manager="local", experiment_id="99")
+
+
+def test_parameters_that_are_no_mapping_are_refused(project: Project) -> None:
+    root = project("entry_points:\n  main: {command: 'echo done'}\n")
+    with pytest.raises(InvalidValue, match="a mapping of names to values, not a list"):
+        projects.run(str(root), parameters=["t"])  # type: ignore[arg-type]

@@ -164,6 +164,8 @@ def request_of(
     """Arguments of `run`, read and with their defaults."""
     if experiment_name is not None and experiment_id is not None:
         raise ExclusiveArguments(["experiment_name", "experiment_id"])
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise InvalidValue(f"The parameters are a mapping of names to values, not a {type(parameters).__name__}.")
     return Request(
         uri=uri,
         entry_point=entry_point,
