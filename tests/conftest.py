@@ -34,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sqlite_only: the behaviour exists on SQLite alone")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # as in the background of a shell; it would be ignored by every program that a test starts and interrupts, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _PLACES = ("TRACKING_URI", "REGISTRY_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID", "RUN_ID")
