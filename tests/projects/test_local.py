@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -362,5 +363,6 @@ def test_an_experiment_that_is_not_there_is_told(tracking: MillstreamClient, pro
 
 def test_parameters_that_are_no_mapping_are_refused(project: Project) -> None:
     root = project("entry_points:\n  main: {command: 'echo done'}\n")
+    names: Any = ["t"]
     with pytest.raises(InvalidValue, match="a mapping of names to values, not a list"):
-        projects.run(str(root), parameters=["t"])  # type: ignore[arg-type]
+        projects.run(str(root), parameters=names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,5 +136,6 @@ def test_a_failed_download_is_an_error(tmp_path: Path, site: str) -> None:
 
 
 def test_a_name_that_is_no_text_is_told() -> None:
+    numbers: Any = {1: 2}
     with pytest.raises(InvalidProjectParameter, match="1 is none: names are texts"):
-        complete(None, {1: 2})  # type: ignore[dict-item]
+        complete(None, numbers)

@@ -33,6 +33,12 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MillstreamClient:
     return MillstreamClient()
 
 
+def failures(app: Any) -> int:
+    """Attempts to load another version that failed."""
+    found: int = app.telemetry.counts.totals.get("millstream_model_reload_failures_total", 0)
+    return found
+
+
 @pytest.fixture
 def version(client: MillstreamClient, tmp_path: Path) -> Callable[..., str]:
     """Registers a model that answers with a number; gives the version."""
@@ -109,14 +115,13 @@ def test_a_version_whose_files_are_refused_leaves_the_old_one_and_is_tried_once(
 ) -> None:
     client.set_registered_model_alias("m", "a", version(1))
     app = create_app("models:/m@a", trust=True, follow_s=0.05)
-    failures = lambda: app.telemetry.counts.totals["millstream_model_reload_failures_total"]  # noqa: E731
 
     async def script(app: Any) -> None:
         client.set_registered_model_alias("m", "a", version(2, breaks=True))
-        await until(lambda: failures() == 1)
+        await until(lambda: failures(app) == 1)
         assert await answer(app) == 1
         await asyncio.sleep(0.3)
-        assert failures() == 1
+        assert failures(app) == 1
         client.set_registered_model_alias("m", "a", version(3))
         first = app.scorer
         await until(lambda: app.scorer is not first)
@@ -131,14 +136,13 @@ def test_a_version_that_cannot_be_loaded_now_is_tried_again_more_and_more_rarely
 ) -> None:
     client.set_registered_model_alias("m", "a", version(1))
     app = create_app("models:/m@a", trust=True, follow_s=0.05)
-    failures = lambda: app.telemetry.counts.totals.get("millstream_model_reload_failures_total", 0)  # noqa: E731
 
     async def script(app: Any) -> None:
         second = version(2)
         (tmp_path / "model-2").rename(tmp_path / "away")
         began = time.monotonic()
         client.set_registered_model_alias("m", "a", second)
-        await until(lambda: failures() >= 4)
+        await until(lambda: failures(app) >= 4)
         assert time.monotonic() - began > 0.3, "after 0.05, 0.1 and 0.2 s, and not at each look"
         assert await answer(app) == 1
         (tmp_path / "away").rename(tmp_path / "model-2")

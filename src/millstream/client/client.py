@@ -86,8 +86,7 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
 
     def _call(self, endpoint: Endpoint[Req, Res], req: Req) -> Res:
         """A call that sees and follows everything logged before."""
-        if OFFLINE.get() and not self.transport.is_local:
-            raise Offline(self.tracking_uri)
+        _refuse_offline(self.transport)
         self._recorder.settle()
         return self._recorder.transport.call(endpoint, req)
 
@@ -101,8 +100,7 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
         if self._registry_uri in self._own_uris:
             return self._call(endpoint, req)
         transport = open_transport(self._registry_uri)
-        if OFFLINE.get() and not transport.is_local:
-            raise Offline(transport.uri)
+        _refuse_offline(transport)
         return transport.call(endpoint, req)
 
     @property
@@ -414,6 +412,11 @@ class MillstreamClient(ArtifactMethods, ModelMethods, RegistryMethods, WebhookMe
         ids = [self._server_id(run_id) for run_id in run_ids]
         req = metrics.GetHistoryInterval(ids, key, start_step, end_step, max_results)
         return self._call(metrics.get_history_bulk_interval, req).metrics
+
+
+def _refuse_offline(transport: Transport) -> None:
+    if OFFLINE.get() and not transport.is_local:
+        raise Offline(transport.uri)
 
 
 def _whole(run: Run) -> Run:
