@@ -210,7 +210,6 @@ def test_a_line_without_end_is_shown_in_parts() -> None:
     assert stream.getvalue() == ""
     echo.write(b"a")
     echo.write(b"b\nc")
-    output.end_lines("[y] ")
     assert stream.getvalue() == f"[x] {'a' * (output.LINE_BYTES + 1)}\n[x] b\n"
-    output.end_lines("[x] ")
+    echo.end_line()
     assert stream.getvalue().endswith("[x] b\n[x] c\n")

@@ -13,7 +13,6 @@ import shutil
 import sys
 import tempfile
 import threading
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -118,7 +117,7 @@ class Echo:
 
     Args:
         prefix: put before each line, to tell apart runs that print at the same time. Lines are then shown as a whole, what
-            has no end by `end_lines`.
+            has no end by `end_line`.
     """
 
     def __init__(self, stream: TextIO | None, prefix: str = "") -> None:
@@ -127,17 +126,15 @@ class Echo:
         self._begun = b""
         self._lock = threading.Lock()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        if prefix:
-            _with_prefix.add(self)
 
     def write(self, data: bytes) -> None:
         with self._lock:
             self._show(self._whole_lines(data) if self._prefix else data)
 
-    def end_line(self, prefix: str) -> None:
-        """Show what is held back, if the prefix is this."""
+    def end_line(self) -> None:
+        """Show what is held back: no more comes."""
         with self._lock:
-            if self._begun and self._prefix == prefix.encode():
+            if self._begun:
                 self._show(self._whole_lines(b"\n"))
 
     def _show(self, data: bytes) -> None:
@@ -161,15 +158,6 @@ class Echo:
             lines.append(self._begun)
             self._begun = b""
         return b"".join(self._prefix + line + b"\n" for line in lines)
-
-
-_with_prefix: weakref.WeakSet[Echo] = weakref.WeakSet()
-
-
-def end_lines(prefix: str) -> None:
-    """A run that prints with a prefix has ended: show the rest of what it printed."""
-    for echo in list(_with_prefix):
-        echo.end_line(prefix)
 
 
 def say(sentence: str) -> None:

@@ -312,7 +312,8 @@ class Supervisor:
                             self._supervisor_lost()
                     if not data or (is_over and key.fd not in streams):
                         selector.unregister(key.fd)
-        for descriptor in streams:
+        for descriptor, echo in streams.items():
+            echo.end_line()
             os.close(descriptor)
         self.output.close()
         self._started.set()

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from millstream.client.recorder import new_run_id
 from millstream.entities import RunStatus
 from millstream.errors import InvalidValue, MillstreamError
-from millstream.projects import output, processes, record
+from millstream.projects import processes, record
 from millstream.projects.backends import BACKENDS
 from millstream.projects.parameters import complete
 from millstream.projects.running import (
@@ -267,8 +267,6 @@ def _run_all(
             return Trial(varied, error.run_id, error.status_name, error.message)
         except MillstreamError as error:
             return Trial(varied, task.submission.run_id, RunStatus.FAILED.value, error.message)
-        finally:
-            output.end_lines(task.prefix)
         return Trial(varied, found.run_id, RunStatus.FINISHED.value)
 
     with ThreadPoolExecutor(parallel, thread_name_prefix="millstream-sweep") as pool:
