@@ -9,7 +9,7 @@ Times are `int` milliseconds since the epoch, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -709,6 +709,53 @@ class WebhookDelivery(_Entity):
 
 
 # ---------------------------------------------------------------- charts
+
+
+MAX_CHART_WIDTH = 10_000
+
+_CHART_AXES = {"step": "step", "time": "time", "timestamp": "time"}
+
+
+class SeriesView(Struct, frozen=True):
+    """What a chart shows.
+
+    Attributes:
+        width: in pixels, 1 to MAX_CHART_WIDTH.
+        axis: "step" or "timestamp" (also "time").
+        start, end: bounds on the axis, both included; None means from or to the end of each series.
+        origins: of some runs, by public id: where on the axis `start` and `end` are counted from, elsewhere 0.
+    """
+
+    width: int
+    axis: str = "step"
+    start: int | None = None
+    end: int | None = None
+    origins: Mapping[str, int] = {}
+
+    @property
+    def kind(self) -> str:
+        """`step` or `time`. Raises InvalidValue if the view makes no sense."""
+        kind = _CHART_AXES.get(self.axis)
+        if kind is None:
+            raise InvalidValue(f"axis={self.axis!r} is not known. Use 'step' or 'timestamp'.")
+        if not 1 <= self.width <= MAX_CHART_WIDTH:
+            raise InvalidValue(
+                f"width={self.width} is out of range. Give the chart's width in pixels, 1 to {MAX_CHART_WIDTH}."
+            )
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise InvalidValue(f"start={self.start} is greater than end={self.end}.")
+        return kind
+
+    def bounds(self, run_id: str) -> tuple[int | None, int | None]:
+        """`start` and `end` on the axis of this run."""
+        origin = self.origins.get(run_id, 0)
+        low, high = (None if bound is None else _int64(bound + origin) for bound in (self.start, self.end))
+        return low, high
+
+
+def _int64(value: int) -> int:
+    """The nearest that a place on an axis can be."""
+    return min(max(value, -(2**63)), 2**63 - 1)
 
 
 class SeriesWindow(_Entity):

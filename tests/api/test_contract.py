@@ -363,3 +363,11 @@ def test_uploads_of_the_ui_have_1_byte_to_10_megabytes(world, unchanged):
     assert world.server.ask("POST", path, b"x" * ((10 << 20) + 1)).error() == (400, "INVALID_PARAMETER_VALUE")
     wrong = f"/ajax-api/2.0/mlflow/upload-artifact?run_id={world.run}&path=e.txt"
     assert world.server.ask("POST", wrong, b"x").error() == (400, "INVALID_PARAMETER_VALUE")
+
+
+@pytest.mark.parametrize("path", ["windows", "lines"])
+def test_there_is_an_origin_for_each_run_or_none(path, server):
+    body = {"run_ids": ["a", "b"], "keys": ["loss"], "origins": [1000]}
+    reply = server.post(f"/api/2.0/millstream/metrics/{path}", body)
+    assert reply.status == 400
+    assert "1 origins for 2 run_ids" in reply.json()["message"]

@@ -9,7 +9,17 @@ from collections.abc import Callable
 
 import pytest
 
-from millstream.entities import MAX_DOUBLE, Dataset, DatasetInput, LoggedModelOutput, Metric, Param, RunStatus, RunTag
+from millstream.entities import (
+    MAX_DOUBLE,
+    Dataset,
+    DatasetInput,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    RunStatus,
+    RunTag,
+    SeriesView,
+)
 from millstream.errors import AlreadyExists, InvalidValue, MillstreamError, NotFound, ParamChanged
 from millstream.store.tracking import SqlTrackingStore
 
@@ -254,12 +264,11 @@ def test_a_history_of_an_unknown_run_or_key_is_empty(store: SqlTrackingStore, ru
 
 def test_a_window_counts_from_an_origin_for_each_run(store: SqlTrackingStore, run_id: str) -> None:
     store.log_batch(run_id, [Metric("a", float(step), 1000 + step, step) for step in range(10)], [], [])
-    (window,) = store.get_metric_windows(["0" * 32, run_id], ["a"], 100, "time", 2, 4, [5000, 1000])
+    view = SeriesView(100, "time", 2, 4, {"0" * 32: 5000, run_id: 1000})
+    (window,) = store.get_metric_windows(["0" * 32, run_id], ["a"], view)
     assert window.steps == [2, 3, 4]
-    (line,) = store.get_metric_lines(["0" * 32, run_id], ["a"], 100, "time", 2, 4, [5000, 1000])
+    (line,) = store.get_metric_lines(["0" * 32, run_id], ["a"], view)
     assert line.count == 3
-    with pytest.raises(InvalidValue, match="1 origins for 2 run_ids"):
-        store.get_metric_lines(["0" * 32, run_id], ["a"], 100, "time", 2, 4, [1000])
 
 
 # ---------------------------------------------------------------- params

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millstream.entities import Metric, SeriesWindow
+from millstream.entities import Metric, SeriesView, SeriesWindow
 from millstream.errors import InvalidValue
 from millstream.store import series
 from millstream.store.database import Database
@@ -141,7 +141,7 @@ def check_windows(db: Database, name_id: int, points: list[Point], widths: list[
     for width in widths:
         for axis, name in ((0, "step"), (1, "timestamp")):
             with db.read() as session:
-                found = series.windows(session, [(1, "run1")], [name_id], series.View(width, name))
+                found = series.windows(session, [(1, "run1")], [name_id], SeriesView(width, name))
             if not points:
                 assert found == []
                 continue
@@ -151,7 +151,7 @@ def check_windows(db: Database, name_id: int, points: list[Point], widths: list[
             b = data.draw(st.integers(low - 5, high + 5))
             start, end = sorted((a, b))
             with db.read() as session:
-                (found_part,) = series.windows(session, [(1, "run1")], [name_id], series.View(width, name, start, end))
+                (found_part,) = series.windows(session, [(1, "run1")], [name_id], SeriesView(width, name, start, end))
             check(found_part, points, axis, width, start, end)
 
 
@@ -178,7 +178,7 @@ def test_a_series_of_many_more_chunks_than_pixels_is_as_exact(
             low, high = min(p[axis] for p in points), max(p[axis] for p in points)
             for start, end in ((low, high), (low + (high - low) // 3, high - (high - low) // 5)):
                 with db.read() as session:
-                    (window,) = series.windows(session, [(1, "run1")], [name_id], series.View(width, name, start, end))
+                    (window,) = series.windows(session, [(1, "run1")], [name_id], SeriesView(width, name, start, end))
                 check(window, points, axis, width, start, end)
 
 
@@ -226,7 +226,7 @@ def test_series_that_are_read_together_are_as_exact(
                 with db.read() as session:
                     name_ids = [session.name_id(name) for name in names]
                     found = series.windows(
-                        session, [(1, "run1")], name_ids, series.View(width, axis_name, *(asked or ()))
+                        session, [(1, "run1")], name_ids, SeriesView(width, axis_name, *(asked or ()))
                     )
                 assert [window.key for window in found] == names
                 for window, points, own in zip(found, histories, bounds, strict=True):
@@ -240,7 +240,7 @@ def test_windows_at_the_ends_of_64_bits_are_exact(db: Database) -> None:
         low, high = min(p[axis] for p in points), max(p[axis] for p in points)
         for width in (1, 2, 3, 1000):
             with db.read() as session:
-                (window,) = series.windows(session, [(1, "run1")], [name_id], series.View(width, name))
+                (window,) = series.windows(session, [(1, "run1")], [name_id], SeriesView(width, name))
             check(window, points, axis, width, low, high)
 
 
@@ -251,7 +251,7 @@ def test_a_spike_of_one_point_beside_nan_is_never_lost(db: Database) -> None:
     points[7002] = (7002, 7002, -math.inf)
     name_id = store(db, points, 100)
     with db.read() as session:
-        (window,) = series.windows(session, [(1, "run1")], [name_id], series.View(100))
+        (window,) = series.windows(session, [(1, "run1")], [name_id], SeriesView(100))
     assert 1e6 in window.values
     assert window.nan_count == 2
     assert window.nan_steps == [7000, 7002]
@@ -264,7 +264,7 @@ def test_a_window_that_makes_no_sense_is_refused(
     db: Database, arguments: tuple[int, str, int | None, int | None]
 ) -> None:
     with db.read() as session, pytest.raises(InvalidValue):
-        series.windows(session, [(1, "run1")], [1], series.View(*arguments))
+        series.windows(session, [(1, "run1")], [1], SeriesView(*arguments))
 
 
 def test_many_series_come_in_one_answer_and_missing_ones_are_left_out(db: Database) -> None:
@@ -277,7 +277,7 @@ def test_many_series_come_in_one_answer_and_missing_ones_are_left_out(db: Databa
 
     name_ids = db.write(write)
     with db.read() as session:
-        found = series.windows(session, [(1, "run1"), (999, "nobody")], name_ids, series.View(100, "step", 10, 19))
+        found = series.windows(session, [(1, "run1"), (999, "nobody")], name_ids, SeriesView(100, "step", 10, 19))
     assert [window.key for window in found] == [f"many/{n}" for n in range(4)]
     assert [window.run_id for window in found] == ["run1"] * 4
     assert found[2].values == [float(step * 2) for step in range(10, 20)]
@@ -289,8 +289,8 @@ def test_lines_are_the_same_windows_as_arrays(db: Database, axis: str) -> None:
     points = make_points("bursts", 6000, 0.01, False, 4)
     name_id = store(db, points, 30)
     with db.read() as session:
-        (window,) = series.windows(session, [(1, "run1")], [name_id], series.View(50, axis))
-        (line,) = series.lines(session, [(1, "run1")], [name_id], series.View(50, axis))
+        (window,) = series.windows(session, [(1, "run1")], [name_id], SeriesView(50, axis))
+        (line,) = series.lines(session, [(1, "run1")], [name_id], SeriesView(50, axis))
     places = np.frombuffer(line.places, "<f8").tolist()
     assert places == (window.steps if axis == "step" else window.timestamps)
     assert np.frombuffer(line.values, "<f8").tolist() == window.values
@@ -305,10 +305,10 @@ def test_bounds_count_from_the_origin_of_each_run(db: Database) -> None:
     name_id = store(db, [(step, 1_000_000 + step * 10, float(step)) for step in range(5000)], 30)
     for origins, first in (({}, 0), ({"run1": 1_000_000}, 1200), ({"run2": 1_000_000}, 0)):
         with db.read() as session:
-            view = series.View(50, "timestamp", 12_000, 12_090, origins)
+            view = SeriesView(50, "timestamp", 12_000, 12_090, origins)
             (window,) = series.windows(session, [(1, "run1")], [name_id], view)
         assert window.steps == (list(range(first, first + 10)) if first else [])
     with db.read() as session:
-        view = series.View(50, "timestamp", -(2**63), 2**63 - 1, {"run1": 1_000_000})
+        view = SeriesView(50, "timestamp", -(2**63), 2**63 - 1, {"run1": 1_000_000})
         (window,) = series.windows(session, [(1, "run1")], [name_id], view)
     assert window.count == 5000

@@ -6,7 +6,8 @@ from msgspec import Struct, field
 
 from millstream.api.endpoint import AJAX_ONLY, MILLSTREAM, endpoint
 from millstream.api.stores import TrackingStore
-from millstream.entities import Int64, Metric, SeriesLine, SeriesSummary, SeriesWindow
+from millstream.entities import Int64, Metric, SeriesLine, SeriesSummary, SeriesView, SeriesWindow
+from millstream.errors import InvalidValue
 
 
 class GetHistory(Struct, omit_defaults=True):
@@ -98,15 +99,22 @@ def get_history_bulk_interval(store: TrackingStore, req: GetHistoryInterval) -> 
 @endpoint("POST", "metrics/windows", access="run:read", prefixes=MILLSTREAM, is_write=False)
 def get_windows(store: TrackingStore, req: GetWindows) -> Windows:
     """Many series over one window, each exact at the resolution of a chart `width` pixels wide."""
-    return Windows(
-        store.get_metric_windows(req.run_ids, req.keys, req.width, req.axis, req.start, req.end, req.origins)
-    )
+    return Windows(store.get_metric_windows(req.run_ids, req.keys, _view(req)))
 
 
 @endpoint("POST", "metrics/lines", access="run:read", prefixes=MILLSTREAM, is_write=False)
 def get_lines(store: TrackingStore, req: GetWindows) -> Lines:
     """As `metrics/windows`, for who draws them: places and values as arrays of little-endian doubles in base64."""
-    return Lines(store.get_metric_lines(req.run_ids, req.keys, req.width, req.axis, req.start, req.end, req.origins))
+    return Lines(store.get_metric_lines(req.run_ids, req.keys, _view(req)))
+
+
+def _view(req: GetWindows) -> SeriesView:
+    if req.origins and len(req.origins) != len(req.run_ids):
+        raise InvalidValue(
+            f"There are {len(req.origins)} origins for {len(req.run_ids)} run_ids. Give one for each, or none."
+        )
+    origins = dict(zip(req.run_ids, req.origins, strict=False))
+    return SeriesView(req.width, req.axis, req.start, req.end, origins)
 
 
 @endpoint("GET", "metrics/summaries", access="run:read", prefixes=MILLSTREAM)

@@ -34,6 +34,7 @@ from millstream.entities import (
     RunTag,
     SeriesLine,
     SeriesSummary,
+    SeriesView,
     SeriesWindow,
     ViewType,
     Webhook,
@@ -119,25 +120,9 @@ class TrackingStore(Protocol):
         self, run_ids: Sequence[str], key: str, start_step: int | None, end_step: int | None, max_results: int
     ) -> list[Metric]: ...
     def get_metric_windows(
-        self,
-        run_ids: Sequence[str],
-        keys: Sequence[str],
-        width: int,
-        axis: str,
-        start: int | None,
-        end: int | None,
-        origins: Sequence[int] = (),
+        self, run_ids: Sequence[str], keys: Sequence[str], view: SeriesView
     ) -> list[SeriesWindow]: ...
-    def get_metric_lines(
-        self,
-        run_ids: Sequence[str],
-        keys: Sequence[str],
-        width: int,
-        axis: str,
-        start: int | None,
-        end: int | None,
-        origins: Sequence[int] = (),
-    ) -> list[SeriesLine]: ...
+    def get_metric_lines(self, run_ids: Sequence[str], keys: Sequence[str], view: SeriesView) -> list[SeriesLine]: ...
     def get_metric_summaries(self, run_id: str) -> list[SeriesSummary]: ...
 
     # logged models

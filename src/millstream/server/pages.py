@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from millstream.entities import NOTE_TAG, USER_TAG, Run, RunStatus, SeriesWindow, ViewType
+from millstream.entities import NOTE_TAG, USER_TAG, Run, RunStatus, SeriesView, SeriesWindow, ViewType
 from millstream.errors import MillstreamError
 from millstream.server.call import Answer, Call
 from millstream.server.markup import Html, address, element, join
@@ -324,7 +324,7 @@ def _charts(store: Any, run: Run) -> Html | None:
     keys = sorted(m.key for m in run.data.metric_list)[:MAX_CHARTS]
     if not keys:
         return None
-    windows = store.get_metric_windows([run.info.run_id], keys, CHART_WIDTH, "step", None, None)
+    windows = store.get_metric_windows([run.info.run_id], keys, SeriesView(CHART_WIDTH))
     figures = [_chart(window) for window in windows if window.count > 1]
     return join(element("h2", "Curves"), element("div", *figures, class_="charts")) if figures else None
 

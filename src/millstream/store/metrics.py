@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select
 
-from millstream.entities import Metric, PagedList, SeriesLine, SeriesSummary, SeriesWindow
+from millstream.entities import Metric, PagedList, SeriesLine, SeriesSummary, SeriesView, SeriesWindow
 from millstream.errors import InvalidValue
 from millstream.store import rules, series
 from millstream.store.database import Database, Session, Statement
@@ -63,31 +63,11 @@ class MetricReads:
                 return []
             return series.sample(session, _runs(session, run_ids), name_id, start_step, end_step, max_results)
 
-    def get_metric_windows(
-        self,
-        run_ids: Sequence[str],
-        keys: Sequence[str],
-        width: int,
-        axis: str,
-        start: int | None,
-        end: int | None,
-        origins: Sequence[int] = (),
-    ) -> list[SeriesWindow]:
-        view = series.View(width, axis, start, end, _origins(run_ids, origins))
+    def get_metric_windows(self, run_ids: Sequence[str], keys: Sequence[str], view: SeriesView) -> list[SeriesWindow]:
         with self.db.read() as session:
             return series.windows(session, *_series(session, run_ids, keys), view)
 
-    def get_metric_lines(
-        self,
-        run_ids: Sequence[str],
-        keys: Sequence[str],
-        width: int,
-        axis: str,
-        start: int | None,
-        end: int | None,
-        origins: Sequence[int] = (),
-    ) -> list[SeriesLine]:
-        view = series.View(width, axis, start, end, _origins(run_ids, origins))
+    def get_metric_lines(self, run_ids: Sequence[str], keys: Sequence[str], view: SeriesView) -> list[SeriesLine]:
         with self.db.read() as session:
             return series.lines(session, *_series(session, run_ids, keys), view)
 
@@ -103,12 +83,6 @@ def _check_runs(run_ids: Sequence[str], what: str) -> None:
         raise InvalidValue(f"{what} must name 1 to {MAX_RUNS} runs, not {len(run_ids)}.")
     for run_id in run_ids:
         rules.check_text(run_id, what)
-
-
-def _origins(run_ids: Sequence[str], origins: Sequence[int]) -> dict[str, int]:
-    if origins and len(origins) != len(run_ids):
-        raise InvalidValue(f"There are {len(origins)} origins for {len(run_ids)} run_ids. Give one for each, or none.")
-    return dict(zip(run_ids, origins, strict=False))
 
 
 def _series(session: Session, run_ids: Sequence[str], keys: Sequence[str]) -> tuple[list[tuple[int, str]], list[int]]:

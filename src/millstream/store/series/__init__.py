@@ -8,7 +8,7 @@ appends to several series, or does other things too, is one transaction with the
     history(session, run, name_id, max_results, page_token)      all points, or a page
     columns(session, run, name_id)                               all points, as arrays
     bulk(...), sample(...)                                       MLflow's calls for several runs
-    windows(session, runs, name_ids, View(width, axis, ...))      exactly what a chart of that width shows
+    windows(session, runs, name_ids, SeriesView(width, ...))       exactly what a chart of that width shows
     lines(...)                                                   the same as arrays, for who only draws it
     rewind(session, run, step, name_ids)                         delete from a step on
     delete_series(session, run, name_id)                         delete for good
@@ -25,7 +25,7 @@ from millstream.store.series.appending import append, finish
 from millstream.store.series.pending import fold_pending
 
 if TYPE_CHECKING:
-    from millstream.store.series.charts import View, lines, windows
+    from millstream.store.series.charts import lines, windows
     from millstream.store.series.folding import fold
     from millstream.store.series.histories import bulk, columns, history, sample, summary_list
     from millstream.store.series.rewinding import delete_series, rewind
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy.names(
     __name__,
     {
-        "store.series.charts": "View lines windows",
+        "store.series.charts": "lines windows",
         "store.series.folding": "fold",
         "store.series.histories": "bulk columns history sample summary_list",
         "store.series.rewinding": "delete_series rewind",

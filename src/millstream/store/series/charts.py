@@ -14,14 +14,13 @@ Source: Jugel et al., M4: A Visualization-Oriented Time Series Data Aggregation,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import Struct
 
-from millstream.entities import SeriesLine, SeriesWindow
+from millstream.entities import SeriesLine, SeriesView, SeriesWindow
 from millstream.errors import InvalidValue
 from millstream.store.series import stored, summary
 from millstream.store.series.codec import (
@@ -41,7 +40,6 @@ from millstream.store.series.summary import Summary
 if TYPE_CHECKING:
     from millstream.store.database import Session
 
-MAX_WIDTH = 10_000
 MAX_SERIES = 1_000
 """Series one request may ask for."""
 
@@ -53,7 +51,6 @@ _AT_ONCE = 64
 """Chunks of a long series that are in memory at once (2 MB)."""
 _TOGETHER = 1 << 20
 """Points of the series that are read together (8 to 25 MB)."""
-_AXES = {"step": "step", "time": "time", "timestamp": "time"}
 
 
 class _Part(NamedTuple):
@@ -112,50 +109,8 @@ class _Window(NamedTuple):
         return self.shown.size + self.nan_points == self.points
 
 
-class View(Struct, frozen=True):
-    """What a chart shows.
-
-    Attributes:
-        width: in pixels, 1 to MAX_WIDTH.
-        axis: "step" or "timestamp" (also "time").
-        start, end: bounds on the axis, both included; None means from or to the end of each series.
-        origins: of some runs, by public id: where on the axis `start` and `end` are counted from, elsewhere 0.
-    """
-
-    width: int
-    axis: str = "step"
-    start: int | None = None
-    end: int | None = None
-    origins: Mapping[str, int] = {}
-
-    @property
-    def kind(self) -> str:
-        """`step` or `time`. Raises InvalidValue if the view makes no sense."""
-        kind = _AXES.get(self.axis)
-        if kind is None:
-            raise InvalidValue(f"axis={self.axis!r} is not known. Use 'step' or 'timestamp'.")
-        if not 1 <= self.width <= MAX_WIDTH:
-            raise InvalidValue(
-                f"width={self.width} is out of range. Give the chart's width in pixels, 1 to {MAX_WIDTH}."
-            )
-        if self.start is not None and self.end is not None and self.start > self.end:
-            raise InvalidValue(f"start={self.start} is greater than end={self.end}.")
-        return kind
-
-    def bounds(self, run_id: str) -> tuple[int | None, int | None]:
-        """`start` and `end` on the axis of this run."""
-        origin = self.origins.get(run_id, 0)
-        low, high = (None if bound is None else _int64(bound + origin) for bound in (self.start, self.end))
-        return low, high
-
-
-def _int64(value: int) -> int:
-    """The nearest that a place on an axis can be."""
-    return min(max(value, -(2**63)), 2**63 - 1)
-
-
 def windows(
-    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: View
+    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: SeriesView
 ) -> list[SeriesWindow]:
     """One window of every series there is among `runs` x `name_ids`.
 
@@ -180,7 +135,9 @@ def windows(
     ]
 
 
-def lines(session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: View) -> list[SeriesLine]:
+def lines(
+    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: SeriesView
+) -> list[SeriesLine]:
     """As `windows`, for who only draws them: places on the axis and values, as arrays."""
     return [
         SeriesLine(
@@ -197,7 +154,7 @@ def lines(session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[
 
 
 def _windows(
-    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: View
+    session: Session, runs: Sequence[tuple[int, str]], name_ids: Sequence[int], view: SeriesView
 ) -> Iterator[tuple[_Series, _Window]]:
     kind = view.kind
     if len(runs) * len(name_ids) > MAX_SERIES:
@@ -228,7 +185,7 @@ def _groups(asked: Sequence[_Series]) -> Iterator[list[_Series]]:
         yield group
 
 
-def _read_group(session: Session, group: Sequence[_Series], axis: str, view: View) -> list[_Window]:
+def _read_group(session: Session, group: Sequence[_Series], axis: str, view: SeriesView) -> list[_Window]:
     """The windows of some series."""
     found = [_Window(NO_POINTS)] * len(group)
     opened: list[tuple[int, Columns, list[_Part]]] = []
