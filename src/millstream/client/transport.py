@@ -132,21 +132,12 @@ def _place(uri: str) -> tuple[str, str]:
     if scheme:
         return uri, str(Path.cwd() / uris.ARTIFACT_FOLDER)
     folder = uris.folder_of(uri)
-    if _is_file_store(folder):
+    if uris.is_file_store(folder):
         raise InvalidValue(
             f"{str(folder)!r} is a file store of MLflow. Copy it with `millstream import {folder}` and log to the copy."
         )
     folder.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{folder / uris.DEFAULT_DATABASE}", str(folder / uris.ARTIFACT_FOLDER)
-
-
-def _is_file_store(folder: Path) -> bool:
-    """Whether MLflow keeps experiments in the folder, each with a `meta.yaml`."""
-    try:
-        with os.scandir(folder) as entries:
-            return any(os.path.exists(os.path.join(entry.path, "meta.yaml")) for entry in entries if entry.is_dir())
-    except OSError:
-        return False
 
 
 _transports: dict[str, Transport] = {}

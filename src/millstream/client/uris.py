@@ -85,6 +85,18 @@ def folder_of(uri: str) -> Path:
     return _absolute(unquote(parts.path))
 
 
+def is_file_store(folder: Path) -> bool:
+    """Whether MLflow keeps experiments, deleted or not, or registered models in the folder, each with a `meta.yaml`."""
+    for parent in (folder, folder / ".trash", folder / "models"):
+        try:
+            with os.scandir(parent) as entries:
+                if any(os.path.exists(os.path.join(entry.path, "meta.yaml")) for entry in entries if entry.is_dir()):
+                    return True
+        except OSError:  # it is not there, or no folder
+            continue
+    return False
+
+
 def _absolute(path: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(path or ".")))
 

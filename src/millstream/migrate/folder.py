@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from millstream.client.uris import is_file_store
 from millstream.entities import (
     DATASET_CONTEXT_TAG,
     Dataset,
@@ -57,9 +58,9 @@ class FolderSource:
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
             raise InvalidValue(f"There is no folder {str(root)!r} to import. Give the path of an mlruns folder.")
-        if not _is_file_store(root):
+        if not is_file_store(root):
             inside = root / "mlruns"
-            hint = f"Did you mean {str(inside)!r}?" if _is_file_store(inside) else "Give the path of an mlruns folder."
+            hint = f"Did you mean {str(inside)!r}?" if is_file_store(inside) else "Give the path of an mlruns folder."
             raise InvalidValue(f"{str(root)!r} is no file store of MLflow: no experiment is in it. {hint}")
         self._root = root
         self.name = f"folder {root}"
@@ -214,12 +215,6 @@ def _metric(key: str, fields: list[str]) -> Metric | None:
         return Metric(key, float(fields[1]), int(fields[0]), int(fields[2]) if len(fields) > 2 else 0)
     except (ValueError, IndexError):
         return None
-
-
-def _is_file_store(root: Path) -> bool:
-    if (root / ".trash").is_dir():
-        return True
-    return any((folder / "meta.yaml").is_file() for parent in (root, root / "models") for folder in _folders(parent))
 
 
 def _folders(parent: Path) -> Iterator[Path]:
